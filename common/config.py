@@ -1,0 +1,224 @@
+"""Configuration: the rules of section "Rules" of the docs with their defaults, and the flat run config of Flower.
+
+``RunConfig`` is the one list of run options: the keys under ``[tool.flwr.app.config]`` are its fields with ``-`` for
+``_`` (a test holds this), and ``--run-config`` overrides them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from common.errors import UserError
+from common.units import SLOT_HOURS, price_uusd
+
+
+class BatterySpec(BaseModel):
+    """A home battery. Energies are stored kWh; powers are at the AC terminals.
+
+    The round-trip efficiency is split evenly: charging 1 AC kWh stores ``one_way_efficiency`` kWh, discharging 1
+    stored kWh gives ``one_way_efficiency`` AC kWh.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    capacity_kwh: float = Field(default=13.5, ge=0)
+    min_soc: float = Field(default=0.10, ge=0, le=1)
+    max_soc: float = Field(default=0.80, ge=0, le=1)
+    max_power_kw: float = Field(default=5.0, ge=0)
+    round_trip_efficiency: float = Field(default=0.90, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> BatterySpec:
+        if self.min_soc > self.max_soc:
+            raise ValueError("min_soc is above max_soc")
+        return self
+
+    @property
+    def reserve_kwh(self) -> float:
+        """Stored energy at the reserve (10 %): 1.35 kWh."""
+        return self.capacity_kwh * self.min_soc
+
+    @property
+    def ceiling_kwh(self) -> float:
+        """Stored energy at the ceiling (80 %): 10.8 kWh."""
+        return self.capacity_kwh * self.max_soc
+
+    @property
+    def one_way_efficiency(self) -> float:
+        """Efficiency of charging, and of discharging: sqrt(0.9)."""
+        return float(self.round_trip_efficiency**0.5)
+
+    @property
+    def max_slot_kwh(self) -> float:
+        """AC energy that a slot can move either way: 2.5 kWh."""
+        return self.max_power_kw * SLOT_HOURS
+
+
+@dataclass(frozen=True)
+class MarketRules:
+    """What the market enforces.
+
+    Attributes:
+        floor_uusd, ceiling_uusd: price bounds, u$/kWh.
+        lot_wh: most energy of one transaction, delivered Wh.
+        daily_sell_limit_wh: most energy that a home may inject for sale in a local day, Wh.
+        loss_num, loss_den: transmission loss as a fraction, 1/20 = 5 %.
+    """
+
+    floor_uusd: int = price_uusd(0.10)
+    ceiling_uusd: int = price_uusd(1.00)
+    lot_wh: int = 2_000
+    daily_sell_limit_wh: int = 10_000
+    loss_num: int = 1
+    loss_den: int = 20
+
+    def injected_wh(self, delivered_wh: int) -> int:
+        """Energy that the seller injects so that ``delivered_wh`` arrives: rounded up, so no energy is free."""
+        return -(-delivered_wh * self.loss_den // (self.loss_den - self.loss_num))
+
+    def deliverable_wh(self, injected_wh: int) -> int:
+        """Most energy that arrives when at most ``injected_wh`` is injected."""
+        return injected_wh * (self.loss_den - self.loss_num) // self.loss_den
+
+    @property
+    def delivered_share(self) -> float:
+        """Delivered over injected energy: 0.95."""
+        return 1 - self.loss_num / self.loss_den
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Size of the Transformer. ``month_rank`` is the rank of the month head; ``context_days`` tokens a sequence."""
+
+    layers: int
+    heads: int
+    width: int
+    feed_forward: int
+    month_rank: int
+    context_days: int = 28
+
+
+MODELS: dict[str, ModelSpec] = {
+    "full": ModelSpec(layers=6, heads=8, width=512, feed_forward=768, month_rank=64),
+    "small": ModelSpec(layers=3, heads=4, width=128, feed_forward=256, month_rank=32),
+    "tiny": ModelSpec(layers=1, heads=2, width=32, feed_forward=64, month_rank=8, context_days=14),
+}
+
+Settlement = Literal["firm", "metered"]
+Forecaster = Literal["hybrid", "base", "profile", "perfect"]
+"""hybrid: ridge base + Transformer; base: ridge; profile: seasonal profile; perfect: foresight, a bound only."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Options of a run; defaults are the default day.
+
+    Attributes:
+        data: ``generated`` (homes are made), ``household`` (each node brings its own folder by node config
+            ``household-dir``), or the path of real data.
+        homes: households in the run; 0 means as many as the data holds.
+        homes_per_node: households that one Flower client holds (a gateway holds more than one).
+        scenario: name of a scenario of the generator.
+        date: first local day, YYYY-MM-DD; empty for the scenario's own.
+        days: days in a row.
+        slots: stop after so many slots; 0 for whole days.
+        seed: of everything random.
+        solar_share: share of homes with solar, 0..1; negative for the scenario's own.
+        tariff: name or path.
+        settlement: ``firm`` or ``metered``.
+        model: preset of :data:`MODELS`.
+        forecaster: see :data:`Forecaster`.
+        scenarios: net-load scenarios that the planner averages over.
+        warmup_rounds: FedAvg rounds on the history before the first slot.
+        round_every_slots: slots between FedAvg rounds; 0 for none.
+        local_steps, batch_size, learning_rate: of a client's training in a round.
+        init: path of a ``model.safetensors`` to start from; empty for a new model.
+        test_days: dates separated by commas, each run as a day of its own in place of ``date`` and ``days``.
+        refit_days: with ``test_days``, fit again on what lies before when so many days went by.
+        homes_dir: folder of the homes' folders in a simulation; empty for one that is derived from the options.
+        out: folder of the results; empty for one that is derived.
+        timeout_s: how long the server waits for replies to a market message, s.
+        train_timeout_s: the same for training, s.
+        poll_s: pause between looks for replies, s.
+    """
+
+    data: str = "generated"
+    homes: int = 10
+    homes_per_node: int = 1
+    scenario: str = "default"
+    date: str = ""
+    days: int = 1
+    slots: int = 0
+    seed: int = 0
+    solar_share: float = -1.0
+    tariff: str = "pge-tou-c"
+    settlement: str = "firm"
+    model: str = "full"
+    forecaster: str = "hybrid"
+    scenarios: int = 5
+    warmup_rounds: int = 4
+    round_every_slots: int = 6
+    local_steps: int = 8
+    batch_size: int = 4
+    learning_rate: float = 3e-4
+    init: str = ""
+    test_days: str = ""
+    refit_days: int = 28
+    homes_dir: str = ""
+    out: str = ""
+    timeout_s: float = 60.0
+    train_timeout_s: float = 900.0
+    poll_s: float = 0.02
+
+    @staticmethod
+    def parse(values: Mapping[str, object]) -> RunConfig:
+        """Run config from Flower's flat mapping (keys with ``-``), checked.
+
+        Raises:
+            UserError: an unknown key, a value of another type, or one out of range.
+        """
+        known = {field.name.replace("_", "-"): field for field in fields(RunConfig)}
+        arguments: dict[str, object] = {}
+        for key, given in values.items():
+            if key not in known:
+                raise UserError(f"run config: unknown key '{key}'; known keys: {', '.join(sorted(known))}")
+            field = known[key]
+            wanted = type(field.default)
+            value = float(given) if wanted is float and type(given) is int else given
+            if type(value) is not wanted:
+                raise UserError(f"run config: '{key}' must be of type {wanted.__name__}, got {value!r}")
+            arguments[field.name] = value
+        config = RunConfig(**arguments)  # type: ignore[arg-type]
+        config.check()
+        return config
+
+    def flat(self) -> dict[str, str | int | float | bool]:
+        """The run config as Flower takes it."""
+        return {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
+
+    def check(self) -> None:
+        """Raise UserError where a value is out of range."""
+        choices = {
+            "settlement": (self.settlement, ("firm", "metered")),
+            "model": (self.model, tuple(MODELS)),
+            "forecaster": (self.forecaster, ("hybrid", "base", "profile", "perfect")),
+        }
+        for name, (value, allowed) in choices.items():
+            if value not in allowed:
+                raise UserError(f"{name} '{value}' is unknown; choose one of: {', '.join(allowed)}")
+        least = {
+            "homes": 0, "homes_per_node": 1, "days": 1, "slots": 0, "scenarios": 1, "warmup_rounds": 0,
+            "round_every_slots": 0, "local_steps": 1, "batch_size": 1, "refit_days": 1, "seed": 0,
+        }  # fmt: skip
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise UserError(f"{name.replace('_', '-')} must be at least {bound}, got {getattr(self, name)}")
+        if self.solar_share > 1:
+            raise UserError(f"solar-share must lie between 0 and 1, got {self.solar_share}")
+        for name in ("learning_rate", "timeout_s", "train_timeout_s", "poll_s"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name.replace('_', '-')} must be positive, got {getattr(self, name)}")

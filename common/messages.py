@@ -1,0 +1,230 @@
+"""The wire: what central and homes say to each other, in pydantic models that refuse anything unexpected.
+
+Strict, frozen, no extra fields, no NaN or infinity; the inputs are hidden in errors, because an error's text travels
+to the server and must not carry a reading.  Each message is one JSON text in a ``ConfigRecord`` (:func:`pack`), and
+model parameters travel beside it as an ``ArrayRecord``.  A node answers for each household that it holds.
+See ``docs/protocol.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+from flwr.app import ConfigRecord, RecordDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+HomeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+EnergyWh = Annotated[int, Field(ge=0, le=1_000_000)]
+PriceUusd = Annotated[int, Field(ge=0, le=100_000_000)]
+Slot = Annotated[int, Field(ge=0, le=10_000_000)]
+
+CURVE_SLOTS = 48
+"""Slots of the broadcast price curve and of the homes' indicative plans: the coming day."""
+
+_RECORD, _KEY = "message", "json"
+
+
+class Wire(BaseModel):
+    """Base of all wire messages."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class Begin(Wire):
+    """Central -> home (``query.begin``): a run, or a new test day of it, begins before ``slot``."""
+
+    slot: Slot
+    end_slot: Slot
+
+
+class HomeCard(Wire):
+    """What a home says of itself at the beginning."""
+
+    home_id: HomeId
+    max_power_kw: Annotated[float, Field(ge=0, le=1000)]
+    first_slot: Slot
+    end_slot: Slot
+
+
+class Fill(Wire):
+    """What the market gave a home in a slot: bought (delivered) or sold (injected) energy, at one price."""
+
+    home_id: HomeId
+    bought_wh: EnergyWh = 0
+    sold_wh: EnergyWh = 0
+    price_uusd: PriceUusd = 0
+
+
+class Settle(Wire):
+    """The part of a slot message that says: this slot happens now, with these fills."""
+
+    slot: Slot
+    fills: tuple[Fill, ...]
+
+
+class Quote(Wire):
+    """The part of a slot message that asks for orders.
+
+    Attributes:
+        slot: the slot that the orders are for.
+        price_uusd: its price, and ``curve_uusd`` the indicative curve for ``slot .. slot + 47`` (the first entry is
+            the price itself).
+        charge_share: for each slot of the curve, the share of a home's own planned grid charging (Wh, until the next
+            dear hours) that it may do in that slot: central's guard against a rebound peak. Above 1: no limit.
+    """
+
+    slot: Slot
+    price_uusd: PriceUusd
+    curve_uusd: Annotated[tuple[PriceUusd, ...], Field(min_length=1, max_length=CURVE_SLOTS)]
+    charge_share: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=CURVE_SLOTS)]
+
+
+class SlotRequest(Wire):
+    """Central -> home (``query.slot``): settle one slot and quote the next, in one round trip."""
+
+    settle: Settle | None
+    quote: Quote | None
+
+
+class Order(Wire):
+    """A promise to buy or to sell in a slot.
+
+    Attributes:
+        energy_wh: buy: delivered energy; sell: injected energy.
+        limit_uusd: highest price to pay, or lowest to accept, per delivered kWh.
+    """
+
+    home_id: HomeId
+    slot: Slot
+    side: Literal["buy", "sell"]
+    energy_wh: Annotated[int, Field(ge=1, le=1_000_000)]
+    limit_uusd: PriceUusd
+
+
+class Plan(Wire):
+    """A home's indicative plan at the tariff alone, without trade, for the slots of the curve; Wh a slot.
+
+    Attributes:
+        need_wh: planned import, of which ``charge_wh`` goes into the battery from the grid.
+        surplus_wh: planned export.
+    """
+
+    need_wh: Annotated[tuple[EnergyWh, ...], Field(max_length=CURVE_SLOTS)]
+    charge_wh: Annotated[tuple[EnergyWh, ...], Field(max_length=CURVE_SLOTS)]
+    surplus_wh: Annotated[tuple[EnergyWh, ...], Field(max_length=CURVE_SLOTS)]
+
+
+class Meter(Wire):
+    """What the home's meter says of a settled slot: energy that flowed in from and out to the network."""
+
+    slot: Slot
+    import_wh: EnergyWh
+    export_wh: EnergyWh
+
+
+class HomeReply(Wire):
+    """A home's answer to a slot message; no orders means hold."""
+
+    home_id: HomeId
+    meter: Meter | None
+    orders: Annotated[tuple[Order, ...], Field(max_length=8)] = ()
+    plan: Plan | None = None
+
+
+class SlotReply(Wire):
+    """Answer of a node: one entry for each of its households."""
+
+    homes: tuple[HomeReply, ...]
+
+
+class BeginReply(Wire):
+    """Answer of a node to ``query.begin``."""
+
+    homes: tuple[HomeCard, ...]
+
+
+class Fit(Wire):
+    """Central -> home (``query.fit`` and ``train``): learn from what was metered before ``before_slot``.
+
+    Attributes:
+        round: number of the round in the run, from 1.
+        rounds: how many rounds the learning-rate schedule spans.
+    """
+
+    before_slot: Slot
+    round: int = 0
+    rounds: int = 1
+
+
+class Totals(Wire):
+    """What a home chooses to report of a finished span, computed at home; amounts in n$.
+
+    Attributes:
+        b0_nusd: tariff on gross load. b1_nusd: tariff on the net load, no battery, no trade.
+        battery_only_nusd: the same home with its battery planned at the tariff alone, no trade, the difference of
+            its stored energy valued.
+        stored_start_wh, stored_end_wh: stored energy of the battery.
+        charged_wh, discharged_wh: AC energy into and out of the battery.
+    """
+
+    home_id: HomeId
+    b0_nusd: int
+    b1_nusd: int
+    battery_only_nusd: int
+    stored_start_wh: int
+    stored_end_wh: int
+    charged_wh: int
+    discharged_wh: int
+
+
+class TotalsReply(Wire):
+    """Answer of a node to ``query.totals``."""
+
+    homes: tuple[Totals, ...]
+
+
+class Empty(Wire):
+    """A message without content."""
+
+
+class Refusal(Wire):
+    """A node could not do what it was asked; ``reason`` is for people and carries no reading."""
+
+    code: Literal["bad-request", "no-data", "not-ready", "internal"]
+    reason: Annotated[str, Field(max_length=500)]
+
+
+Message_ = TypeVar("Message_", bound=Wire)
+
+
+class WireError(Exception):
+    """A message of another shape than agreed."""
+
+
+def pack(message: Wire) -> RecordDict:
+    """Record dict that carries ``message`` as JSON."""
+    return RecordDict({_RECORD: ConfigRecord({_KEY: message.model_dump_json(), "type": type(message).__name__})})
+
+
+def unpack(kind: type[Message_], records: RecordDict) -> Message_:
+    """The message of type ``kind`` in ``records``.
+
+    Raises:
+        WireError: another type (for a Refusal: with its reason), not JSON, or a field out of bounds.
+    """
+    record = records.config_records.get(_RECORD)
+    if record is None or _KEY not in record or "type" not in record:
+        raise WireError(f"expected {kind.__name__}, got a message without content")
+    if record["type"] == Refusal.__name__ and kind is not Refusal:
+        refusal = unpack(Refusal, records)
+        raise WireError(f"refused ({refusal.code}): {refusal.reason}")
+    if record["type"] != kind.__name__:
+        raise WireError(f"expected {kind.__name__}, got {str(record['type'])[:40]}")
+    try:
+        return kind.model_validate_json(str(record[_KEY]))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WireError(f"{kind.__name__}.{where}: {first['msg']}") from None
