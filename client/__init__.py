@@ -1,1 +1,1 @@
-"""TODO"""
+"""The household: its data, its forecaster, its battery, its decisions."""

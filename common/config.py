@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from pathlib import Path
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -113,6 +116,16 @@ Forecaster = Literal["hybrid", "base", "profile", "perfect"]
 """hybrid: ridge base + Transformer; base: ridge; profile: seasonal profile; perfect: foresight, a bound only."""
 
 
+def forecaster_kind(config: RunConfig) -> Forecaster:
+    """The run's forecaster, as a checked literal."""
+    return cast(Forecaster, config.forecaster)
+
+
+def commonwatt_home() -> Path:
+    """Folder for what a plain ``flwr run`` makes: ``$COMMONWATT_HOME``, or ``~/.commonwatt``."""
+    return Path(os.environ.get("COMMONWATT_HOME") or Path.home() / ".commonwatt")
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Options of a run; defaults are the default day.
@@ -199,6 +212,22 @@ class RunConfig:
     def flat(self) -> dict[str, str | int | float | bool]:
         """The run config as Flower takes it."""
         return {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
+
+    def homes_root(self) -> Path:
+        """Folder of the homes' folders in a simulation: as given, or one that the options of the data decide."""
+        if self.homes_dir:
+            return Path(self.homes_dir)
+        made_of = (
+            self.data,
+            self.homes,
+            self.scenario,
+            self.date,
+            self.days,
+            self.seed,
+            self.solar_share,
+            self.test_days,
+        )
+        return commonwatt_home() / "homes" / hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]
 
     def check(self) -> None:
         """Raise UserError where a value is out of range."""

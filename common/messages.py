@@ -21,31 +21,86 @@ Slot = Annotated[int, Field(ge=0, le=10_000_000)]
 CURVE_SLOTS = 48
 """Slots of the broadcast price curve and of the homes' indicative plans: the coming day."""
 
+DayWh = Annotated[tuple[EnergyWh, ...], Field(min_length=CURVE_SLOTS, max_length=CURVE_SLOTS)]
+
 _RECORD, _KEY = "message", "json"
 
 
 class Wire(BaseModel):
     """Base of all wire messages."""
 
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Empty(Wire):
+    """A message without content: ``query.hello`` to a node, and acknowledgements."""
+
+
+class HomeCard(Wire):
+    """What a home says of itself: its id, what its connection carries, and the slots that it has readings for."""
+
+    home_id: HomeId
+    connection_kw: Annotated[float, Field(gt=0, le=1000)]
+    first_slot: Slot
+    end_slot: Slot
+
+
+class HelloReply(Wire):
+    """Answer of a node to ``query.hello``: one card for each of its households."""
+
+    homes: Annotated[tuple[HomeCard, ...], Field(min_length=1)]
+
+
+class Fit(Wire):
+    """Central -> home: learn from what was metered before ``before_slot``.
+
+    With ``query.fit`` a home answers with the sums of its ridge base; with ``train`` it trains the Transformer, and
+    with ``query.refresh`` it only renews its forecast from the model that came.
+
+    Attributes:
+        round: number of the round in the run, from 1; ``rounds``: how many the learning-rate schedule spans.
+        gates: share of the Transformer's residual that is added to the base, per head in the model's order.
+    """
+
+    before_slot: Slot
+    round: Annotated[int, Field(ge=0)] = 0
+    rounds: Annotated[int, Field(ge=0)] = 0
+    gates: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
 
 
 class Begin(Wire):
-    """Central -> home (``query.begin``): a run, or a new test day of it, begins before ``slot``."""
+    """Central -> home (``query.begin``): a day, or several in a row, begins: slots ``slot .. end_slot - 1``."""
 
     slot: Slot
     end_slot: Slot
 
 
-class HomeCard(Wire):
-    """What a home says of itself at the beginning."""
+class Plan(Wire):
+    """A home's indicative plan at the tariff alone, without trade, for the coming day; Wh a slot.
+
+    Attributes:
+        slot: first slot of the plan.
+        need_wh: planned import, of which ``charge_wh`` goes into the battery from the grid.
+        surplus_wh: planned export.
+    """
+
+    slot: Slot
+    need_wh: DayWh
+    charge_wh: DayWh
+    surplus_wh: DayWh
+
+
+class HomePlan(Wire):
+    """The plan of one home."""
 
     home_id: HomeId
-    max_power_kw: Annotated[float, Field(ge=0, le=1000)]
-    first_slot: Slot
-    end_slot: Slot
+    plan: Plan
+
+
+class BeginReply(Wire):
+    """Answer of a node to ``query.begin``: the first indicative plans."""
+
+    plans: tuple[HomePlan, ...]
 
 
 class Fill(Wire):
@@ -103,19 +158,6 @@ class Order(Wire):
     limit_uusd: PriceUusd
 
 
-class Plan(Wire):
-    """A home's indicative plan at the tariff alone, without trade, for the slots of the curve; Wh a slot.
-
-    Attributes:
-        need_wh: planned import, of which ``charge_wh`` goes into the battery from the grid.
-        surplus_wh: planned export.
-    """
-
-    need_wh: Annotated[tuple[EnergyWh, ...], Field(max_length=CURVE_SLOTS)]
-    charge_wh: Annotated[tuple[EnergyWh, ...], Field(max_length=CURVE_SLOTS)]
-    surplus_wh: Annotated[tuple[EnergyWh, ...], Field(max_length=CURVE_SLOTS)]
-
-
 class Meter(Wire):
     """What the home's meter says of a settled slot: energy that flowed in from and out to the network."""
 
@@ -137,25 +179,6 @@ class SlotReply(Wire):
     """Answer of a node: one entry for each of its households."""
 
     homes: tuple[HomeReply, ...]
-
-
-class BeginReply(Wire):
-    """Answer of a node to ``query.begin``."""
-
-    homes: tuple[HomeCard, ...]
-
-
-class Fit(Wire):
-    """Central -> home (``query.fit`` and ``train``): learn from what was metered before ``before_slot``.
-
-    Attributes:
-        round: number of the round in the run, from 1.
-        rounds: how many rounds the learning-rate schedule spans.
-    """
-
-    before_slot: Slot
-    round: int = 0
-    rounds: int = 1
 
 
 class Totals(Wire):
@@ -183,10 +206,6 @@ class TotalsReply(Wire):
     """Answer of a node to ``query.totals``."""
 
     homes: tuple[Totals, ...]
-
-
-class Empty(Wire):
-    """A message without content."""
 
 
 class Refusal(Wire):

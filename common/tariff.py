@@ -81,8 +81,10 @@ class Tariff(BaseModel):
         return window
 
     def off_peak_uusd(self, slots: NDArray[np.int64]) -> int:
-        """Lowest import price among ``slots``, u$/kWh: what refilling a battery costs."""
-        return int(self.import_uusd(slots).min())
+        """Lowest import price in the months of ``slots``, u$/kWh: what refilling a battery costs."""
+        rates = np.array([price_uusd(p[0].rate + p[0].adj) for p in self.energyratestructure], np.int64)
+        by_month = rates[np.concatenate([self.energyweekdayschedule, self.energyweekendschedule], axis=1)]
+        return int(by_month[local_calendar(slots, TIMEZONE).month - 1].min())
 
 
 def tariff_names() -> list[str]:

@@ -1,1 +1,28 @@
-"""TODO"""
+"""Importers of real homes, by format. A further format is a module with an ``IMPORTER`` and a line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from common.errors import UserError
+from datagen.importers import citylearn
+from datagen.importers.base import ImportedCommunity, Importer
+
+__all__ = ["IMPORTERS", "ImportedCommunity", "Importer", "importer_for"]
+
+IMPORTERS: dict[str, Importer] = {importer.name: importer for importer in (citylearn.IMPORTER,)}
+
+
+def importer_for(path: Path) -> Importer:
+    """Importer of the format at ``path``.
+
+    Raises:
+        UserError: no such path, or no known format.
+    """
+    if not path.exists():
+        raise UserError(f"data '{path}': no such file or folder (or write 'generated')")
+    for importer in IMPORTERS.values():
+        if importer.detect(path):
+            return importer
+    known = "; ".join(f"{importer.name}: {importer.summary}" for importer in IMPORTERS.values())
+    raise UserError(f"data '{path}': not a known format ({known})")

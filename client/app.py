@@ -1,0 +1,150 @@
+"""The ClientApp of a household: thin handlers that parse, call, reply.
+
+An error's text travels to the server: expected trouble is a typed :class:`Refusal` without readings in it, and
+anything else is reported by its type only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from client.fleet import Fleet
+from client.guard import one_thread
+from client.learner import base_statistics, correct, take_base
+from client.learner import train as train_home
+from client.node import drop_fleet, keep_fleet, open_fleet
+from client.store import Arrays
+from common.errors import UserError
+from common.messages import (
+    Begin,
+    BeginReply,
+    Empty,
+    Fit,
+    HelloReply,
+    Refusal,
+    SlotReply,
+    SlotRequest,
+    TotalsReply,
+    Wire,
+    WireError,
+    pack,
+    unpack,
+)
+
+app = ClientApp()
+Request = TypeVar("Request", bound=Wire)
+_log = logging.getLogger("commonwatt.client")
+
+
+def _answer(
+    message: Message, context: Context, kind: type[Request], act: Callable[[Fleet, Request], Wire | RecordDict]
+) -> Message:
+    """Parse, act, reply; trouble becomes a refusal."""
+    try:
+        one_thread()
+        reply = act(open_fleet(context), unpack(kind, message.content))
+        keep_fleet(context)
+    except WireError as error:
+        reply = Refusal(code="bad-request", reason=str(error)[:500])
+    except UserError as error:
+        reply = Refusal(code="no-data", reason=str(error)[:500])
+    except Exception as error:
+        # Its text may hold readings, so it stays here; the type is what central gets to know.
+        drop_fleet(context)
+        _log.exception("household could not answer %s", message.metadata.message_type)
+        reply = Refusal(code="internal", reason=f"{type(error).__name__} in {message.metadata.message_type}")
+    return Message(reply if isinstance(reply, RecordDict) else pack(reply), reply_to=message)
+
+
+def _records(arrays: Mapping[str, Arrays], metrics: Mapping[str, Mapping[str, float]]) -> RecordDict:
+    """Arrays and metrics of each household, under its own name."""
+    content = RecordDict()
+    for home, values in arrays.items():
+        content[f"arrays:{home}"] = ArrayRecord({name: Array(value) for name, value in values.items()})
+    for home, figures in metrics.items():
+        content[f"metrics:{home}"] = MetricRecord(dict(figures))
+    return content
+
+
+def _arrays(message: Message) -> Arrays:
+    """Arrays that came with a message."""
+    record = message.content.array_records.get("arrays")
+    if record is None:
+        raise WireError("a message of this kind carries arrays; there are none")
+    return {name: array.numpy() for name, array in record.items()}
+
+
+@app.query("hello")
+def hello(message: Message, context: Context) -> Message:
+    """Say which households this node holds."""
+    return _answer(message, context, Empty, lambda fleet, _: HelloReply(homes=fleet.cards()))
+
+
+@app.query("fit")
+def fit(message: Message, context: Context) -> Message:
+    """Send the sums of the ridge base."""
+    return _answer(message, context, Fit, _statistics)
+
+
+def _statistics(fleet: Fleet, fit: Fit) -> RecordDict:
+    return _records({home.home_id: base_statistics(home, fit) for home in fleet.homes}, {})
+
+
+@app.query("base")
+def base(message: Message, context: Context) -> Message:
+    """Take the weights of the ridge base."""
+
+    def act(fleet: Fleet, _: Fit) -> Wire:
+        for home in fleet.homes:
+            take_base(home, _arrays(message))
+        return Empty()
+
+    return _answer(message, context, Fit, act)
+
+
+@app.train()
+def train(message: Message, context: Context) -> Message:
+    """Train the Transformer on the home's own data and renew the forecast."""
+
+    def act(fleet: Fleet, request: Fit) -> RecordDict:
+        trained = {home.home_id: train_home(home, request, _arrays(message)) for home in fleet.homes}
+        return _records(
+            {home: arrays for home, (arrays, _) in trained.items()}, {h: m for h, (_, m) in trained.items()}
+        )
+
+    return _answer(message, context, Fit, act)
+
+
+@app.query("refresh")
+def refresh(message: Message, context: Context) -> Message:
+    """Renew the forecast from a frozen model."""
+
+    def act(fleet: Fleet, request: Fit) -> Wire:
+        for home in fleet.homes:
+            correct(home, request, _arrays(message))
+        return Empty()
+
+    return _answer(message, context, Fit, act)
+
+
+@app.query("begin")
+def begin(message: Message, context: Context) -> Message:
+    """Begin a day; answer with the first plans."""
+    return _answer(message, context, Begin, lambda fleet, request: BeginReply(plans=fleet.begin(request)))
+
+
+@app.query("slot")
+def slot(message: Message, context: Context) -> Message:
+    """Let a slot happen, then decide on the next."""
+    return _answer(message, context, SlotRequest, lambda fleet, request: SlotReply(homes=fleet.slot(request)))
+
+
+@app.query("totals")
+def totals(message: Message, context: Context) -> Message:
+    """Report the totals of the day."""
+    return _answer(message, context, Empty, lambda fleet, _: TotalsReply(homes=fleet.totals()))

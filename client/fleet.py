@@ -1,0 +1,229 @@
+"""The households of one node as arrays: decide on a slot, let it happen.
+
+A node holds one household, or several as a gateway; the arrays have a leading ``home`` axis, and a home's numbers are
+the same whichever homes it shares the node with.  Decisions see a :class:`client.history.History` that ends at gate
+closure; the reading of a slot is opened only when the slot happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.battery import BatteryBank, Flow, Mode, follow
+from client.household import Household
+from client.planner import Outlook, PlannedFlows, grid_charge_caps_wh, indicative_plan, mode_at_prices, stored_value
+from client.trading import Offers, Position, size_orders
+from common.clock import local_of
+from common.config import MarketRules
+from common.messages import (
+    CURVE_SLOTS,
+    Begin,
+    Fill,
+    HomeCard,
+    HomePlan,
+    HomeReply,
+    Meter,
+    Order,
+    Plan,
+    Quote,
+    Settle,
+    SlotRequest,
+    Totals,
+)
+from common.tariff import Tariff
+from common.units import SLOT_HOURS, WH_PER_KWH, amount_nusd
+
+HORIZON = 108
+"""Slots that a plan looks ahead: 54 hours, past the next two peaks."""
+
+Floats = NDArray[np.float64]
+
+
+class Fleet:
+    """Households of a node, in the order of their ids."""
+
+    def __init__(self, homes: Sequence[Household], tariff: Tariff, rules: MarketRules) -> None:
+        self.homes, self._tariff, self._rules = homes, tariff, rules
+        self._bank = BatteryBank.of([home.facts.battery for home in homes])
+
+    def cards(self) -> tuple[HomeCard, ...]:
+        """Cards of the homes."""
+        return tuple(home.card() for home in self.homes)
+
+    def begin(self, begin: Begin) -> tuple[HomePlan, ...]:
+        """Begin a day (or several); answer with the first indicative plans."""
+        for home in self.homes:
+            home.begin(begin.slot, begin.end_slot)
+            home.save()
+        plan = self._plan(self._outlook(begin.slot))
+        return tuple(HomePlan(home_id=h.home_id, plan=_wire(plan, i, begin.slot)) for i, h in enumerate(self.homes))
+
+    def slot(self, request: SlotRequest) -> tuple[HomeReply, ...]:
+        """Let a slot happen, then decide on the next one."""
+        meters: dict[str, Meter] = {} if request.settle is None else self._settle(request.settle)
+        orders: dict[str, tuple[Order, ...]] = {}
+        plans: dict[str, Plan] = {}
+        if request.quote is not None:
+            orders, plans = self._decide(request.quote)
+        for home in self.homes:
+            home.save()
+        return tuple(
+            HomeReply(
+                home_id=home.home_id,
+                meter=meters.get(home.home_id),
+                orders=orders.get(home.home_id, ()),
+                plan=plans.get(home.home_id),
+            )
+            for home in self.homes
+        )
+
+    def totals(self) -> tuple[Totals, ...]:
+        """Totals of the day that the homes choose to report."""
+        return tuple(self._totals(home) for home in self.homes)
+
+    # -- before gate closure ----------------------------------------------------------------------------------------
+
+    def _decide(self, quote: Quote) -> tuple[dict[str, tuple[Order, ...]], dict[str, Plan]]:
+        """Forecast, plan, size orders and set the battery's mode for a slot."""
+        outlook = self._outlook(quote.slot)
+        plan = self._plan(outlook)
+        share = np.array(quote.charge_share, np.float64)
+        caps = grid_charge_caps_wh(plan.charge_wh, share, outlook.import_uusd[: len(share)], HORIZON)
+        value = stored_value(self._bank, _after_first(outlook, caps))
+        buy, sell = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
+        mode = mode_at_prices(self._bank, value, buy, sell, caps[:, 0])
+        position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
+        offers = size_orders(position, quote.price_uusd, self._sell_left(quote.slot), self._rules)
+        for i, home in enumerate(self.homes):
+            home.state.mode = [float(level[i]) for level in _levels(mode)]
+            home.state.price_uusd = quote.price_uusd
+        orders = {home.home_id: _orders(offers, i, home.home_id, quote.slot) for i, home in enumerate(self.homes)}
+        return orders, {home.home_id: _wire(plan, i, quote.slot) for i, home in enumerate(self.homes)}
+
+    def _outlook(self, slot: int) -> Outlook:
+        slots = np.arange(slot, slot + HORIZON)
+        forecasts = [home.forecast(slot, HORIZON) for home in self.homes]
+        off_peak = self._tariff.off_peak_uusd(slots[:CURVE_SLOTS])
+        return Outlook(
+            net_wh=np.stack([forecast.net_scenarios_wh for forecast in forecasts]).astype(np.float64),
+            import_uusd=self._tariff.import_uusd(slots),
+            export_uusd=self._tariff.export_uusd(slots),
+            terminal_uusd=off_peak / float(self._bank.one_way_efficiency[0]),
+        )
+
+    def _plan(self, outlook: Outlook) -> PlannedFlows:
+        return indicative_plan(self._bank, self._stored(), outlook, CURVE_SLOTS)
+
+    def _stored(self) -> Floats:
+        return np.array([home.state.stored_kwh for home in self.homes], np.float64)
+
+    def _sell_left(self, slot: int) -> NDArray[np.int64]:
+        today = local_of(slot).toordinal()
+        for home in self.homes:
+            if home.state.sold_on != today:
+                home.state.sold_on, home.state.sold_wh = today, 0
+        return np.array([self._rules.daily_sell_limit_wh - home.state.sold_wh for home in self.homes], np.int64)
+
+    # -- after it ---------------------------------------------------------------------------------------------------
+
+    def _settle(self, settle: Settle) -> dict[str, Meter]:
+        """The slot happens: batteries follow the load that comes, within their mode and with the fills as duties."""
+        fills = {fill.home_id: fill for fill in settle.fills}
+        fill = [fills.get(home.home_id, Fill(home_id=home.home_id)) for home in self.homes]
+        readings = [home.meter_wh(settle.slot) for home in self.homes]
+        load, pv = (np.array(column, np.int64) for column in zip(*readings, strict=True))
+        traded = np.array([f.bought_wh - f.sold_wh for f in fill], np.int64)
+        mode = Mode(*np.array([home.state.mode for home in self.homes], np.float64).T)
+        flow = follow(self._bank, self._stored(), load - pv - traded, mode)
+        alone = follow(self._bank, np.array([h.state.alone_kwh for h in self.homes]), load - pv, mode)
+        slots = np.array([settle.slot])
+        buy, sell = int(self._tariff.import_uusd(slots)[0]), int(self._tariff.export_uusd(slots)[0])
+        meters = {}
+        for i, home in enumerate(self.homes):
+            home.state.sold_wh += fill[i].sold_wh
+            _book(home, settle.slot, (buy, sell), int(load[i]), int(pv[i]), flow, alone, i)
+            net = int(load[i] - pv[i] + flow.charge_wh[i] - flow.discharge_wh[i])
+            meters[home.home_id] = Meter(slot=settle.slot, import_wh=max(net, 0), export_wh=max(-net, 0))
+        return meters
+
+    def _totals(self, home: Household) -> Totals:
+        state, spec = home.state, home.facts.battery
+        slots = np.arange(state.first_slot, state.end_slot)
+        refill_uusd = self._tariff.off_peak_uusd(slots) / spec.one_way_efficiency
+        drawn_wh = (state.start_kwh - state.alone_kwh) * WH_PER_KWH
+        return Totals(
+            home_id=home.home_id,
+            b0_nusd=state.b0_nusd,
+            b1_nusd=state.b1_nusd,
+            battery_only_nusd=state.alone_nusd + round(drawn_wh * refill_uusd),
+            stored_start_wh=round(state.start_kwh * WH_PER_KWH),
+            stored_end_wh=round(state.stored_kwh * WH_PER_KWH),
+            charged_wh=state.charged_wh,
+            discharged_wh=state.discharged_wh,
+        )
+
+
+def _book(
+    home: Household, slot: int, tariff_uusd: tuple[int, int], load_wh: int, pv_wh: int, flow: Flow, alone: Flow, i: int
+) -> None:
+    """Add a slot to what the home remembers: its bills without trade, its battery."""
+    state, (buy, sell) = home.state, tariff_uusd
+
+    def bill(net_wh: int) -> int:
+        return amount_nusd(net_wh, buy if net_wh > 0 else sell)
+
+    charge, discharge = int(flow.charge_wh[i]), int(flow.discharge_wh[i])
+    state.b0_nusd += amount_nusd(load_wh, buy)
+    state.b1_nusd += bill(load_wh - pv_wh)
+    state.alone_nusd += bill(load_wh - pv_wh + int(alone.charge_wh[i] - alone.discharge_wh[i]))
+    state.charged_wh += charge
+    state.discharged_wh += discharge
+    state.stored_kwh, state.alone_kwh = float(flow.stored_kwh[i]), float(alone.stored_kwh[i])
+    capacity = home.facts.battery.capacity_kwh
+    soc = state.stored_kwh / capacity if capacity else 0.0
+    home.remember(slot, soc, (charge - discharge) / WH_PER_KWH / SLOT_HOURS, state.price_uusd)
+
+
+def _after_first(outlook: Outlook, caps_wh: Floats) -> Outlook:
+    """The outlook without its first slot, with caps on grid charging."""
+    return Outlook(
+        net_wh=outlook.net_wh[:, :, 1:],
+        import_uusd=outlook.import_uusd[1:],
+        export_uusd=outlook.export_uusd[1:],
+        terminal_uusd=outlook.terminal_uusd,
+        grid_charge_cap_wh=caps_wh[:, 1:],
+    )
+
+
+def _levels(mode: Mode) -> tuple[Floats, ...]:
+    return (
+        mode.grid_charge_to_kwh,
+        mode.grid_charge_limit_wh,
+        mode.surplus_charge_to_kwh,
+        mode.discharge_to_load_down_to_kwh,
+        mode.discharge_to_export_down_to_kwh,
+    )
+
+
+def _orders(offers: Offers, i: int, home_id: str, slot: int) -> tuple[Order, ...]:
+    buy, sell, limit = int(offers.buy_wh[i]), int(offers.sell_wh[i]), int(offers.limit_uusd[i])
+    if not buy and not sell:
+        return ()
+    side, energy = ("buy", buy) if buy else ("sell", sell)
+    return (
+        Order.model_validate(
+            {"home_id": home_id, "slot": slot, "side": side, "energy_wh": energy, "limit_uusd": limit}
+        ),
+    )
+
+
+def _wire(plan: PlannedFlows, i: int, slot: int) -> Plan:
+    return Plan(
+        slot=slot,
+        need_wh=tuple(plan.need_wh[i].tolist()),
+        charge_wh=tuple(plan.charge_wh[i].tolist()),
+        surplus_wh=tuple(plan.surplus_wh[i].tolist()),
+    )

@@ -1,0 +1,121 @@
+"""One household: its facts, its readings, what it remembers, and what it may know at gate closure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from client.forecaster import Correction, Forecast, HomeForecaster, perfect_forecast
+from client.history import History, OwnPast
+from client.store import HomeState, HomeStore, open_home
+from common.config import RunConfig, forecaster_kind
+from common.errors import UserError
+from common.messages import HomeCard
+from common.ridge import RidgeWeights
+from common.tariff import Tariff
+from common.units import UUSD_PER_USD
+
+BASE, CORRECTION = "base", "correction"
+"""Names of the arrays that a home keeps: weights of its linear base, what the Transformer adds to it."""
+
+_PAST_SLOTS = 28 * 48
+"""Slots of the home's own battery and price past that it keeps: the context of the Transformer."""
+
+_COOLING_SHARE, _HEATING_C_PER_KW = 0.15, 0.06
+"""Battery temperature, lumped: each slot it moves 15 % of the way to the ambient and warms 0.06 C per kW of power."""
+
+
+class Household:
+    """A household of a node.
+
+    Attributes:
+        state: what it remembers; saved by :meth:`save`.
+    """
+
+    def __init__(self, store: HomeStore, config: RunConfig, tariff: Tariff) -> None:
+        self.store, self.config, self.tariff = store, config, tariff
+        self.facts, self._readings, self._weather_forecast = open_home(store.folder)
+        self.state = store.load_state()
+        self._kind = forecaster_kind(config)
+        base, correction = store.load_arrays(BASE), store.load_arrays(CORRECTION)
+        self.forecaster = HomeForecaster(
+            "base" if self._kind == "perfect" else self._kind,
+            None if base is None else RidgeWeights.from_arrays(base),
+            None if correction is None else Correction.from_arrays(correction),
+        )
+
+    @property
+    def home_id(self) -> str:
+        """Name of the home."""
+        return self.facts.home_id
+
+    def card(self) -> HomeCard:
+        """What the home says of itself."""
+        return HomeCard(
+            home_id=self.home_id,
+            connection_kw=self.facts.connection_kw,
+            first_slot=self._readings.first_slot,
+            end_slot=self._readings.end_slot,
+        )
+
+    def history(self, gate_slot: int) -> History:
+        """What the home may know before ``gate_slot``."""
+        own = None
+        if self.state.own_past:
+            first = self.state.next_slot - len(self.state.own_past)
+            own = OwnPast(first, np.array(self.state.own_past, np.float32).T)
+        return History(
+            self._readings,
+            gate_slot,
+            tariff=self.tariff,
+            resolution_slots=self.facts.resolution_slots,
+            forecast=self._weather_forecast,
+            own=own,
+            timezone=self.facts.timezone,
+        )
+
+    def forecast(self, slot: int, horizon: int) -> Forecast:
+        """Forecast of load and solar from ``slot`` on."""
+        if self._kind == "perfect":
+            return perfect_forecast(self._readings, slot, horizon, 1)
+        return self.forecaster.forecast(self.history(slot), slot, horizon, self.config.scenarios)
+
+    def set_base(self, weights: RidgeWeights) -> None:
+        """Take the weights of the linear base."""
+        self.store.save_arrays(BASE, weights.to_arrays())
+        self.forecaster.ridge = weights
+
+    def set_correction(self, correction: Correction) -> None:
+        """Take what the Transformer adds to the base from now on."""
+        self.store.save_arrays(CORRECTION, correction.to_arrays())
+        self.forecaster.correction = correction
+
+    def meter_wh(self, slot: int) -> tuple[int, int]:
+        """Load and solar energy of a slot, read as it happens.
+
+        Raises:
+            UserError: the slot lies outside of the readings.
+        """
+        row = slot - self._readings.first_slot
+        if not 0 <= row < len(self._readings):
+            raise UserError(f"home {self.home_id} has no reading for slot {slot}")
+        return int(self._readings.load_wh[row]), int(self._readings.pv_wh[row])
+
+    def remember(self, slot: int, soc: float, battery_kw: float, price_uusd: int) -> None:
+        """Add a slot that happened to the home's own past."""
+        state, weather = self.state, self._readings.weather
+        ambient_c = 20.0 if weather is None else float(weather[0, slot - self._readings.first_slot])
+        state.battery_c += _COOLING_SHARE * (ambient_c - state.battery_c) + _HEATING_C_PER_KW * abs(battery_kw)
+        state.own_past.append((soc, battery_kw, state.battery_c, price_uusd / UUSD_PER_USD))
+        del state.own_past[:-_PAST_SLOTS]
+        state.next_slot = slot + 1
+
+    def begin(self, slot: int, end_slot: int) -> None:
+        """Begin a day with the battery at its reserve; what the home knows of earlier days it keeps."""
+        reserve = self.facts.battery.reserve_kwh
+        self.state = HomeState(
+            first_slot=slot, end_slot=end_slot, next_slot=slot, stored_kwh=reserve, alone_kwh=reserve, start_kwh=reserve
+        )
+
+    def save(self) -> None:
+        """Put the state on the home's own disk."""
+        self.store.save_state(self.state)

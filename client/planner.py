@@ -1,0 +1,317 @@
+"""The planner: what one more stored kWh is worth to a home, and the battery mode that follows from it.
+
+The value of stored energy is concave and piecewise linear; its slope, the *marginal value*, only takes values that are
+a price times or over the one-way efficiency.  Fix such a level: let ``B`` be the energy above the reserve that is worth
+at least that much.  One slot earlier
+
+    B' = clip(B + discharges of the slot that earn at least the level - charges that cost less than it, 0, usable)
+
+which is the exact Bellman recursion of the plan's linear program (tests hold it against HiGHS), one level at a time,
+for all homes, scenarios and levels at once.
+
+Levels are whole nano-dollars per stored kWh (``_nusd``, kept in floats), so that ties between slots are exact and sums
+over scenarios do not depend on which other homes are in the array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.battery import BatteryBank, Floats, Ints, Mode
+from common.units import WH_PER_KWH
+
+NUSD_PER_UUSD = 1000
+_BEYOND_NUSD = 1e12
+"""Value of energy under the reserve, which is not to be had; minus this above the ceiling. $1000 a kWh."""
+_BLOCK_CELLS = 200_000
+"""Cells (slot, home, scenario, level) that are worked on at once: about what a core's cache holds."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the planner knows of the coming ``T`` slots.
+
+    Attributes:
+        net_wh: net load, shape ``(H, K, T)`` with ``K`` scenarios; positive is need.
+        import_uusd, export_uusd: prices, u$/kWh, shape ``(T,)`` or ``(H, T)``; export never above import.
+        terminal_uusd: value of a stored kWh after the last slot, u$ (off-peak price over one-way efficiency).
+        grid_charge_cap_wh: most AC energy to charge from the grid in each slot, shape ``(H, T)``; None for no cap.
+    """
+
+    net_wh: Floats
+    import_uusd: Ints
+    export_uusd: Ints
+    terminal_uusd: float
+    grid_charge_cap_wh: Floats | None = None
+
+    def __post_init__(self) -> None:
+        if (self.export_uusd > self.import_uusd).any():
+            raise ValueError("the export price is above the import price: buying to sell would have no limit")
+
+    def homes(self, part: slice) -> Outlook:
+        """The outlook of some of the homes."""
+        cap = self.grid_charge_cap_wh
+        return Outlook(
+            self.net_wh[part],
+            self.import_uusd[part] if self.import_uusd.ndim > 1 else self.import_uusd,
+            self.export_uusd[part] if self.export_uusd.ndim > 1 else self.export_uusd,
+            self.terminal_uusd,
+            None if cap is None else cap[part],
+        )
+
+
+@dataclass(frozen=True)
+class StoredValue:
+    """Marginal value of stored energy: a nonincreasing step function of the stored energy, one a home.
+
+    Attributes:
+        edge_kwh: stored energies where the value falls, ascending, shape ``(H, N)``.
+        value_nusd: value before the first edge, between edges, and after the last one; n$ a kWh, ``(H, N + 1)``.
+    """
+
+    edge_kwh: Floats
+    value_nusd: Floats
+
+    def at(self, stored_kwh: Floats) -> Floats:
+        """Value of one more stored kWh, n$, at stored energies of shape ``(H, M)``."""
+        passed = np.count_nonzero(self.edge_kwh[:, None, :] <= stored_kwh[:, :, None], axis=-1)
+        value: Floats = np.take_along_axis(self.value_nusd, passed, axis=1)
+        return value
+
+    def worth_at_least(self, level_nusd: Floats) -> Floats:
+        """Stored energy up to which one more kWh is worth a level (n$, shape ``(H,)``) or more; shape ``(H,)``."""
+        return self._first_edge(self.value_nusd[:, 1:] < level_nusd[:, None])
+
+    def worth_more_than(self, level_nusd: Floats) -> Floats:
+        """Stored energy up to which one more kWh is worth more than a level (n$, shape ``(H,)``); shape ``(H,)``."""
+        return self._first_edge(self.value_nusd[:, 1:] <= level_nusd[:, None])
+
+    def _first_edge(self, below: NDArray[np.bool_]) -> Floats:
+        edge: Floats = np.min(np.where(below, self.edge_kwh, np.inf), axis=1)
+        return edge
+
+
+def stored_value(bank: BatteryBank, outlook: Outlook) -> StoredValue:
+    """Marginal value of stored energy before the outlook's first slot, averaged over its scenarios.
+
+    Each scenario is planned with foresight of itself; the mean of their slopes is the value under uncertainty.
+    """
+    homes, scenarios, _ = outlook.net_wh.shape
+    levels = _levels_nusd(bank, outlook)
+    above = np.empty((homes, scenarios, levels.shape[1]))
+    for part in _blocks(outlook, levels.shape[1]):
+        *_, above[part] = _energy_by_level(bank.homes(part), outlook.homes(part), levels[part])
+    return _mean_over_scenarios(bank, above, levels)
+
+
+def mode_at_prices(
+    bank: BatteryBank, value: StoredValue, import_uusd: int, export_uusd: int, grid_charge_limit_wh: Floats
+) -> Mode:
+    """Battery mode for a slot whose need is imported and whose surplus is exported at these prices.
+
+    Ties are eager: what may as well be charged, or discharged to the load, now as later is done now.
+
+    Args:
+        bank: the batteries.
+        value: marginal value of energy stored after the slot.
+        import_uusd, export_uusd: prices of the slot, u$/kWh.
+        grid_charge_limit_wh: most AC energy to charge from the grid in the slot, shape ``(H,)``.
+    """
+    buy, sell, efficiency = import_uusd * NUSD_PER_UUSD, export_uusd * NUSD_PER_UUSD, bank.one_way_efficiency
+    grid_charge_to = value.worth_at_least(np.rint(buy / efficiency))
+    return Mode(
+        grid_charge_to_kwh=grid_charge_to,
+        grid_charge_limit_wh=grid_charge_limit_wh,
+        surplus_charge_to_kwh=value.worth_at_least(np.rint(sell / efficiency)),
+        # Without losses charging and discharging can tie; charging goes first.
+        discharge_to_load_down_to_kwh=np.maximum(value.worth_more_than(np.rint(buy * efficiency)), grid_charge_to),
+        discharge_to_export_down_to_kwh=value.worth_at_least(np.rint(sell * efficiency)),
+    )
+
+
+def _blocks(outlook: Outlook, levels: int) -> Iterator[slice]:
+    homes, scenarios, slots = outlook.net_wh.shape
+    size = max(1, _BLOCK_CELLS // max(1, scenarios * slots * levels))
+    return (slice(start, start + size) for start in range(0, homes, size))
+
+
+def _levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
+    """All values that the slope can take, descending, n$ per stored kWh, shape ``(H, L)``."""
+    efficiency = bank.one_way_efficiency[:, None]
+    buy, sell = (np.unique(p) * NUSD_PER_UUSD for p in (outlook.import_uusd, outlook.export_uusd))
+    terminal = np.full((len(bank), 1), np.rint(outlook.terminal_uusd * NUSD_PER_UUSD))
+    families = [buy * efficiency, buy / efficiency, sell * efficiency, sell / efficiency]
+    return -np.sort(-np.concatenate([*(np.rint(f) for f in families), terminal], axis=1), axis=1)
+
+
+def _energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Iterator[Floats]:
+    """Energy above the reserve that is worth at least each level, backward: after the last slot, ..., before the first.
+
+    Args:
+        bank, outlook: of ``h`` homes.
+        levels: descending, n$ per stored kWh, shape ``(h, L)``.
+
+    Yields:
+        Stored kWh, nondecreasing along the levels, shape ``(h, K, L)``; ``T + 1`` times.
+    """
+    change = _change_by_level(bank, outlook, levels)
+    usable = bank.usable_kwh[:, None, None]
+    at_the_end = levels <= np.rint(outlook.terminal_uusd * NUSD_PER_UUSD)
+    above = np.repeat(np.where(at_the_end[:, None, :], usable, 0.0), outlook.net_wh.shape[1], axis=1)
+    yield above
+    for slot_change in change[::-1]:
+        above = np.minimum(np.maximum(above + slot_change, 0.0), usable)
+        yield above
+
+
+def _change_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Floats:
+    """Discharges that earn at least each level less charges that cost less, stored kWh, shape ``(T, h, K, L)``."""
+    net = outlook.net_wh.transpose(2, 0, 1) / WH_PER_KWH  # (T, h, K)
+    efficiency, power = bank.one_way_efficiency[:, None], bank.max_slot_wh[:, None] / WH_PER_KWH
+    to_load, from_surplus = np.minimum(np.maximum(net, 0.0), power), np.minimum(np.maximum(-net, 0.0), power)
+    from_grid = power - from_surplus
+    if outlook.grid_charge_cap_wh is not None:
+        from_grid = np.minimum(from_grid, outlook.grid_charge_cap_wh.T[:, :, None] / WH_PER_KWH)
+
+    def part(stored_kwh: Floats, counts: NDArray[np.bool_]) -> Floats:
+        return stored_kwh[..., None] * counts[:, :, None, :]
+
+    def price(uusd: Ints) -> Floats:  # (T, 1 or h, 1)
+        by_slot: Floats = np.atleast_2d(uusd).T[:, :, None] * float(NUSD_PER_UUSD)
+        return by_slot
+
+    buy, sell, by_home = price(outlook.import_uusd), price(outlook.export_uusd), efficiency  # (h, 1)
+    change = part(to_load / efficiency, np.rint(buy * by_home) >= levels)
+    change += part((power - to_load) / efficiency, np.rint(sell * by_home) >= levels)
+    change -= part(from_surplus * efficiency, np.rint(sell / by_home) < levels)
+    change -= part(from_grid * efficiency, np.rint(buy / by_home) < levels)
+    return change
+
+
+def _mean_over_scenarios(bank: BatteryBank, above: Floats, levels: Floats) -> StoredValue:
+    """Mean slope of the scenarios' values, exactly: their steps merged, each with a K-th of its drop.
+
+    Args:
+        bank: of ``H`` homes.
+        above: energy above the reserve worth at least each level, shape ``(H, K, L)``.
+        levels: descending, shape ``(H, L)``.
+    """
+    homes, scenarios, _ = above.shape
+    reserve, ceiling = bank.reserve_kwh[:, None], bank.ceiling_kwh[:, None]
+    inner = (reserve[:, :, None] + above[:, :, :-1]).reshape(homes, -1)
+    edges = np.concatenate([reserve, inner, ceiling], axis=1)
+    drops = np.concatenate(
+        [
+            scenarios * (_BEYOND_NUSD - levels[:, :1]),
+            np.tile(levels[:, :-1] - levels[:, 1:], (1, scenarios)),
+            scenarios * (levels[:, -1:] + _BEYOND_NUSD),
+        ],
+        axis=1,
+    )
+    order = np.argsort(edges, axis=1, kind="stable")
+    fallen = np.cumsum(np.take_along_axis(drops, order, axis=1), axis=1)  # whole n$: exact in any order
+    value = scenarios * _BEYOND_NUSD - np.concatenate([np.zeros((homes, 1)), fallen], axis=1)
+    return StoredValue(np.take_along_axis(edges, order, axis=1), value / scenarios)
+
+
+@dataclass(frozen=True)
+class PlannedFlows:
+    """What homes would do at the tariff alone, if the mean forecast came true; Wh a slot, shape ``(H, slots)``.
+
+    Attributes:
+        need_wh: import, of which ``charge_wh`` goes into the battery from the grid.
+        surplus_wh: export.
+    """
+
+    need_wh: Ints
+    charge_wh: Ints
+    surplus_wh: Ints
+
+
+def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
+    """Roll the plan for the mean of the outlook's scenarios out over its first ``slots`` slots.
+
+    Args:
+        bank: the batteries.
+        stored_kwh: stored energy before the first slot, shape ``(H,)``.
+        outlook: what is known; its cap on grid charging, if any, binds the plan.
+        slots: length of the plan; no more than the outlook has.
+    """
+    mean = replace(outlook, net_wh=_mean_scenario(outlook.net_wh))
+    bands = _bands_kwh(bank, mean, slots)
+    efficiency, power = bank.one_way_efficiency, bank.max_slot_wh / WH_PER_KWH
+    net = np.ascontiguousarray(mean.net_wh[:, 0, :slots].T) / WH_PER_KWH  # (slots, H), like all below
+    need, surplus = np.minimum(np.maximum(net, 0.0), power), np.minimum(np.maximum(-net, 0.0), power)
+    from_grid = power - surplus
+    if outlook.grid_charge_cap_wh is not None:
+        from_grid = np.minimum(from_grid, outlook.grid_charge_cap_wh[:, :slots].T / WH_PER_KWH)
+    most = (surplus * efficiency, from_grid * efficiency, need / efficiency, (power - need) / efficiency)
+    grid_charge, change = np.empty_like(net), np.empty_like(net)
+    stored = stored_kwh
+    for t in range(slots):
+        grid_to, surplus_to, load_to, export_to = bands[:, t]
+        charged = np.minimum(np.maximum(surplus_to - stored, 0.0), most[0][t])
+        grid_charge[t] = np.minimum(np.maximum(grid_to - stored - charged, 0.0), most[1][t])
+        used = np.minimum(np.maximum(stored - load_to, 0.0), most[2][t])
+        exported = np.minimum(np.maximum(stored - export_to - used, 0.0), most[3][t])
+        change[t] = charged + grid_charge[t] - used - exported
+        stored = stored + change[t]
+    meter = net + np.where(change > 0.0, change / efficiency, change * efficiency)
+    flows = (np.maximum(meter, 0.0), grid_charge / efficiency, np.maximum(-meter, 0.0))
+    return PlannedFlows(*(np.rint(flow.T * WH_PER_KWH).astype(np.int64) for flow in flows))
+
+
+def _bands_kwh(bank: BatteryBank, outlook: Outlook, slots: int) -> Floats:
+    """Levels of a :class:`Mode` in each of the first slots of a plan without uncertainty, shape ``(4, slots, H)``."""
+    levels = _levels_nusd(bank, outlook)
+    buy, sell = (np.atleast_2d(p).T[:slots] * float(NUSD_PER_UUSD) for p in (outlook.import_uusd, outlook.export_uusd))
+    efficiency = bank.one_way_efficiency
+    worth = [np.rint(w) for w in (buy / efficiency, sell / efficiency, buy * efficiency, sell * efficiency)]
+    at_least = [np.count_nonzero(levels >= w[:, :, None], axis=-1) for w in worth]
+    at_least[2] = np.count_nonzero(levels > worth[2][:, :, None], axis=-1)  # strictly: eager, as in mode_at_prices
+    bands = np.empty((4, slots, len(bank)))
+    for part in _blocks(outlook, levels.shape[1]):
+        above = np.stack(list(_energy_by_level(bank.homes(part), outlook.homes(part), levels[part])))[::-1, :, 0, :]
+        above = np.concatenate([np.zeros_like(above[..., :1]), above], axis=2)[1 : slots + 1]  # none above all levels
+        for band, count in zip(bands, at_least, strict=True):
+            band[:, part] = np.take_along_axis(above, count[:, part, None], axis=2)[..., 0]
+    bands += bank.reserve_kwh
+    bands[2] = np.maximum(bands[2], bands[0])
+    return bands
+
+
+def _mean_scenario(net_wh: Floats) -> Floats:
+    mean: Floats = np.cumsum(net_wh, axis=1)[:, -1:] / net_wh.shape[1]  # cumsum: the order of the sum is fixed
+    return mean
+
+
+def grid_charge_caps_wh(desired_wh: Ints, charge_share: Floats, import_uusd: Ints, slots: int) -> Floats:
+    """Caps on grid charging that central's guard against a rebound peak leaves each home.
+
+    Args:
+        desired_wh: the home's own planned grid charging for the slots of the broadcast curve, shape ``(H, C)``.
+        charge_share: share of it that may be done in each slot, shape ``(C,)``; 1 or more is no limit.
+        import_uusd: import prices of the same slots, shape ``(C,)``.
+        slots: length of the caps; slots beyond the curve are not capped.
+
+    Returns:
+        AC Wh, shape ``(H, slots)``.
+    """
+    caps = np.full((len(desired_wh), slots), np.inf)
+    window = charge_windows(import_uusd)
+    for number in range(window[-1] + 1):
+        inside = window == number
+        total = desired_wh[:, inside].sum(axis=1, keepdims=True)  # integers: exact in any order
+        share = charge_share[inside]
+        caps[:, : len(window)][:, inside] = np.where(share < 1.0, share * total, np.inf)
+    return caps[:, :slots]
+
+
+def charge_windows(import_uusd: Ints) -> Ints:
+    """Number of the charging window of each slot: a window ends where the import price rises; shape ``(T,)``."""
+    rises = np.diff(import_uusd, prepend=import_uusd[:1]) > 0
+    return np.cumsum(rises)

@@ -1,0 +1,131 @@
+"""A household's own disk: what must survive from message to message, also when they reach different processes.
+
+Everything lies under ``<home>/state/<run>/`` and is written to a temporary file that then takes the name of the old
+one: a reader sees the state before or after, never half of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from common.errors import UserError
+from common.readings import HomeFacts, Readings, WeatherForecast, home_folders, read_facts, read_forecast, read_readings
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class HomeState(BaseModel):
+    """What a household remembers between messages, beside its arrays.
+
+    Attributes:
+        first_slot, end_slot: the day (or days) that runs.
+        next_slot: first slot that has not happened yet.
+        stored_kwh: stored energy of the battery; alone_kwh: of the same battery had it never traded.
+        start_kwh: stored energy at ``first_slot``.
+        battery_c: temperature of the battery.
+        mode: limits of the battery in the slot that is quoted (see :class:`client.battery.Mode`).
+        sold_wh: injected for sale in the local day ``sold_on`` (ordinal).
+        b0_nusd, b1_nusd, alone_nusd: tariff on gross load, on net load, and with the battery but without trade.
+        charged_wh, discharged_wh: AC energy into and out of the battery.
+        own_past: one row a past slot: state of charge, AC power in kW, temperature, price in $/kWh.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    first_slot: int = 0
+    end_slot: int = 0
+    next_slot: int = 0
+    stored_kwh: float = 0.0
+    alone_kwh: float = 0.0
+    start_kwh: float = 0.0
+    battery_c: float = 20.0
+    mode: list[float] = []
+    sold_wh: int = 0
+    sold_on: int = 0
+    b0_nusd: int = 0
+    b1_nusd: int = 0
+    alone_nusd: int = 0
+    charged_wh: int = 0
+    discharged_wh: int = 0
+    price_uusd: int = 0
+    own_past: list[tuple[float, float, float, float]] = []
+
+
+class HomeStore:
+    """Files of one household in one run."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self.folder = folder
+        self._state = folder / "state" / run
+
+    def load_state(self) -> HomeState:
+        """The state as last saved; a fresh one where there is none."""
+        path = self._state / "state.json"
+        return HomeState.model_validate_json(path.read_bytes()) if path.is_file() else HomeState()
+
+    def save_state(self, state: HomeState) -> None:
+        """Save the state."""
+        self._replace("state.json", state.model_dump_json().encode())
+
+    def load_arrays(self, name: str) -> Arrays | None:
+        """Arrays saved under a name, or None."""
+        path = self._state / f"{name}.npz"
+        if not path.is_file():
+            return None
+        with np.load(path) as stored:
+            return dict(stored)
+
+    def save_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Save arrays under a name."""
+        temporary = self._temporary(f"{name}.npz")
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **dict(arrays))
+        temporary.replace(self._state / f"{name}.npz")
+
+    def _replace(self, name: str, content: bytes) -> None:
+        temporary = self._temporary(name)
+        temporary.write_bytes(content)
+        temporary.replace(self._state / name)
+
+    def _temporary(self, name: str) -> Path:
+        self._state.mkdir(parents=True, exist_ok=True)
+        return self._state / f".{name}.{os.getpid()}"
+
+
+@lru_cache(maxsize=64)
+def open_home(folder: Path) -> tuple[HomeFacts, Readings, WeatherForecast | None]:
+    """Facts, readings and issued weather forecasts of a home's folder; read once a process."""
+    return read_facts(folder), read_readings(folder), read_forecast(folder)
+
+
+def own_folders(node_config: Mapping[str, object], homes_root: Path, homes_per_node: int) -> list[Path]:
+    """Folders of the households that a node holds.
+
+    A node of a deployment names its folder in its node config (``household-dir``: a home's folder, or one with several
+    homes' folders in it for a gateway); a node of a simulation owns its partition of the homes under ``homes_root``.
+
+    Raises:
+        UserError: no such folder, or no household for this partition.
+    """
+    named = node_config.get("household-dir")
+    if named:
+        folder = Path(str(named))
+        folders = [folder] if (folder / "home.json").is_file() else home_folders(folder)
+        if not folders:
+            raise UserError("household-dir holds no home (home.json is missing)")
+        return folders
+    if "partition-id" not in node_config:
+        raise UserError('node config: give household-dir="/path/to/the/home" (flower-supernode --node-config)')
+    partition = int(str(node_config["partition-id"]))
+    folders = home_folders(homes_root)[partition * homes_per_node : (partition + 1) * homes_per_node]
+    if not folders:
+        raise UserError(f"there is no household for partition {partition}: too many SuperNodes for the homes")
+    return folders

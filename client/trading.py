@@ -1,0 +1,108 @@
+"""Sizing of firm orders: a newsvendor with the battery as recourse.
+
+A firm order is a promise made before the slot's net load is known.  What one more Wh at the meter will then be worth is
+known for each scenario: the tariff where the home imports or exports at the margin, and the value of stored energy where
+its battery takes up the difference.  A home buys while the expected worth is above the price, and sells while it is
+below what the seller gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.battery import BatteryBank, Floats, Ints
+from client.planner import NUSD_PER_UUSD, StoredValue
+from common.config import MarketRules
+from common.units import WH_PER_KWH
+
+_SEARCH_BITS = 17  # orders up to 2**17 - 1 Wh, more than a home's meter can carry in a slot
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Orders of a slot, integer arrays of shape ``(H,)``; a home buys, sells, or holds (both energies 0).
+
+    Attributes:
+        buy_wh: delivered energy that the home wants to buy.
+        sell_wh: energy that it promises to inject.
+        limit_uusd: the most it pays or the least it accepts, per delivered kWh; the posted price when it holds.
+    """
+
+    buy_wh: Ints
+    sell_wh: Ints
+    limit_uusd: Ints
+
+
+@dataclass(frozen=True)
+class Position:
+    """What homes know of a slot when they trade in it.
+
+    Attributes:
+        bank: their batteries, ``H`` homes.
+        stored_kwh: stored energy at the start of the slot, shape ``(H,)``.
+        value: marginal value of energy that is stored after the slot.
+        net_wh: scenarios of the slot's net load, shape ``(H, K)``; positive is need.
+        import_uusd, export_uusd: the tariff of the slot, u$/kWh.
+    """
+
+    bank: BatteryBank
+    stored_kwh: Floats
+    value: StoredValue
+    net_wh: Floats
+    import_uusd: int
+    export_uusd: int
+
+    def worth_uusd(self, delivered_wh: Floats) -> Floats:
+        """Expected worth of one more Wh at the meter, u$/kWh.
+
+        Args:
+            delivered_wh: energy that the market brings (negative: takes), shape ``(H,)``.
+
+        Returns:
+            The worth, between the export and the import price, shape ``(H,)``; never rises with ``delivered_wh``.
+        """
+        rest = self.net_wh - delivered_wh[:, None]  # (H, K): what battery and grid must make good
+        efficiency, power = self.bank.one_way_efficiency[:, None], self.bank.max_slot_wh[:, None]
+        need = rest > 0.0
+        per_wh = np.where(need, 1.0 / efficiency, efficiency)  # stored per AC energy
+        value = self.value.at(self.stored_kwh[:, None] - rest * per_wh / WH_PER_KWH)
+        worth = np.clip(value * per_wh / NUSD_PER_UUSD, self.export_uusd, self.import_uusd)
+        worth = np.where(rest > power, self.import_uusd, np.where(rest < -power, self.export_uusd, worth))
+        mean: Floats = np.cumsum(worth, axis=1)[:, -1] / worth.shape[1]  # cumsum: the order of the sum is fixed
+        return mean
+
+
+def size_orders(position: Position, price_uusd: int, sell_left_wh: Ints, rules: MarketRules) -> Offers:
+    """Firm orders for a slot at a posted price.
+
+    Args:
+        position: of the homes.
+        price_uusd: posted price per delivered kWh.
+        sell_left_wh: what is left of the day's sell limit, injected Wh, shape ``(H,)``.
+        rules: of the market; a seller is paid for what is delivered of the injected energy.
+
+    Returns:
+        The orders that no home expects to lose by: each Wh of a bid is worth more than the price, each Wh of an offer
+        less than the seller's share of it.
+    """
+    received = price_uusd * rules.delivered_share
+    buy = _largest(lambda wh: position.worth_uusd(wh - 0.5) > price_uusd, len(position.bank))
+    sell = _largest(lambda wh: position.worth_uusd(0.5 - wh) < received, len(position.bank))
+    sell = np.minimum(sell, np.maximum(sell_left_wh, 0))
+    highest_bid = np.floor(position.worth_uusd(buy - 0.5))
+    lowest_ask = np.ceil(position.worth_uusd(0.5 - sell) / rules.delivered_share)
+    limit = np.where(buy > 0, highest_bid, np.where(sell > 0, lowest_ask, price_uusd))
+    return Offers(buy, sell, np.clip(limit, rules.floor_uusd, rules.ceiling_uusd).astype(np.int64))
+
+
+def _largest(wanted: Callable[[Floats], NDArray[np.bool_]], homes: int) -> Ints:
+    """Largest whole energy of which each Wh is wanted, by bisection; ``wanted(wh)`` judges the ``wh``-th Wh."""
+    energy = np.zeros(homes)
+    for bit in reversed(range(_SEARCH_BITS)):
+        more = energy + (1 << bit)
+        energy = np.where(wanted(more), more, energy)
+    return energy.astype(np.int64)

@@ -1,0 +1,29 @@
+"""What happened, as it happened: one JSON object a line in ``events.jsonl``.
+
+A ServerApp's output is no terminal and cannot draw; it writes events, and the command line reads and draws them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+
+class EventLog:
+    """Append-only writer of events; each line is flushed, so that a reader sees it at once."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: TextIO = path.open("a", encoding="utf-8")
+
+    def write(self, event: str, **values: object) -> None:
+        """Append an event with its moment (UTC) and its values (JSON types)."""
+        line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **values}
+        self._file.write(json.dumps(line, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,38 @@
+"""How good a forecast is: errors of a point forecast, of quantiles, and of intervals; arrays of one shape, any unit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+
+
+def mae(forecast: Array, actual: Array) -> float:
+    """Mean absolute error, in the unit of the arrays."""
+    return float(np.mean(np.abs(forecast - actual)))
+
+
+def rmse(forecast: Array, actual: Array) -> float:
+    """Root mean square error, in the unit of the arrays."""
+    return float(np.sqrt(np.mean((forecast - actual) ** 2)))
+
+
+def nrmse(forecast: Array, actual: Array) -> float:
+    """RMSE over the mean of the actual values; NaN where that mean is 0."""
+    mean = float(np.mean(actual))
+    return rmse(forecast, actual) / mean if mean else float("nan")
+
+
+def pinball(quantile_forecast: Array, actual: Array, level: float) -> float:
+    """Mean pinball loss of a forecast of the quantile ``level`` (0..1); half the MAE at 0.5.
+
+    Source: Koenker and Bassett, Econometrica 46 (1978), https://doi.org/10.2307/1913643
+    """
+    error = actual - quantile_forecast
+    return float(np.mean(np.maximum(level * error, (level - 1) * error)))
+
+
+def coverage(low: Array, high: Array, actual: Array) -> float:
+    """Share of actual values inside ``[low, high]``; 0.8 is right for a q10-q90 interval."""
+    return float(np.mean((low <= actual) & (actual <= high)))

@@ -1,0 +1,94 @@
+"""Ridge regression by federation, the central half: homes send ``X'X`` and ``X'Y``, their sum is solved exactly.
+
+The sums of all homes are what one machine with everybody's data would compute, so the fit is exactly the centralised
+one and no rows of data ever travel.  The homes' half, which makes ``X`` and ``Y``, is :mod:`client.ridge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+HEADS = ("day", "week", "pv")
+"""What the ridge forecasts: load of the coming day and week, and solar power of the coming two days."""
+
+SHRINKAGE = {"day": 0.1, "week": 0.3, "pv": 0.1}
+"""Ridge penalty per sample: features have about unit variance, so this is the share of a direction that is shrunk."""
+
+GATED_HEADS = ("day", "week", "month", "pv")
+"""Heads of the Transformer that correct the base."""
+
+
+@dataclass(frozen=True)
+class RidgeWeights:
+    """Weights of the linear base, one matrix a head, float32.
+
+    Attributes:
+        day: shape ``(load features, 48)``, half-hours.
+        week: shape ``(load features, 84)``, means of 2 hours.
+        pv: shape ``(solar features, 96)``, half-hours.
+    """
+
+    day: NDArray[np.float32]
+    week: NDArray[np.float32]
+    pv: NDArray[np.float32]
+
+    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The weights by name, to send or to store."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[np.float32]]) -> RidgeWeights:
+        """Inverse of :meth:`to_arrays`."""
+        return RidgeWeights(**{head: np.ascontiguousarray(arrays[head], np.float32) for head in HEADS})
+
+
+def add(statistics: Iterable[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    """Sum of the homes' statistics (see :func:`client.ridge.statistics`), in the order given.
+
+    Floating-point sums depend on their order: give the homes sorted, so that the same homes give the same bits.
+    """
+    total: dict[str, NDArray[np.float64]] = {}
+    for one in statistics:
+        for name, values in one.items():
+            total[name] = total[name] + values if name in total else values.astype(np.float64)
+    return total
+
+
+def solve(total: Mapping[str, NDArray[np.float64]]) -> RidgeWeights:
+    """Weights that minimise the squared error plus the penalty, from the summed statistics.
+
+    Args:
+        total: for each head ``<head>_gram`` (features, features), ``<head>_cross`` (features, targets) and
+            ``<head>_count`` (1,), as :func:`add` returns them. A head without samples gets zero weights.
+    """
+    weights: dict[str, NDArray[np.float32]] = {}
+    for head in HEADS:
+        cross, count = total[f"{head}_cross"], float(total[f"{head}_count"][0])
+        if count > 0:
+            gram = total[f"{head}_gram"] + SHRINKAGE[head] * count * np.eye(len(cross))
+            weights[head] = cho_solve(cho_factor(gram), cross).astype(np.float32)
+        else:
+            weights[head] = np.zeros(cross.shape, np.float32)
+    return RidgeWeights(**weights)
+
+
+def solve_gates(sums: Iterable[Mapping[str, NDArray[np.float64]]]) -> dict[str, float]:
+    """Share of the Transformer's residual that each head may add: the least-squares factor on held-out days.
+
+    Args:
+        sums: of each home, for each head the array ``[<r, f>, <f, f>]`` of the held-out residual ``r`` of the base
+            and the Transformer's forecast ``f`` of it (:attr:`client.training.Trained.gate_sums`).
+
+    Returns:
+        for each head ``clip(<r, f> / <f, f>, 0, 1)``; 0 where the model says nothing.
+    """
+    total = {head: np.zeros(2) for head in GATED_HEADS}
+    for one in sums:
+        for head in GATED_HEADS:
+            total[head] = total[head] + one[head]
+    return {head: float(np.clip(num / den, 0.0, 1.0)) if den > 0 else 0.0 for head, (num, den) in total.items()}

@@ -1,0 +1,154 @@
+"""The homes of a run, made or imported, as folders: the one entry point of this package."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from common.config import RunConfig
+from common.errors import UserError
+from common.readings import write_home
+from datagen.generated import generated_community
+from datagen.imported import imported_community
+from datagen.manifest import MANIFEST, CommunityManifest, DataHash, read_manifest, write_manifest
+from datagen.source import Community
+
+GENERATOR_VERSION = 1
+"""Raised when the same inputs give other data than before."""
+
+FORECAST_FILE = "weather_forecast.parquet"
+
+Progress = Callable[[int, int], None]
+"""Called with the homes done and the homes in all."""
+
+
+def prepare_homes(config: RunConfig, root: Path, progress: Progress | None = None) -> CommunityManifest:
+    """Make or import the homes of a run under ``root``, one folder each, and ``root/community.json``.
+
+    The folder appears complete or not at all.  If it is there already from the same inputs, it is used as it is.
+
+    Args:
+        config: ``data``, ``homes``, ``scenario``, ``date``, ``days``, ``test_days``, ``seed`` and ``solar_share``
+            decide what the homes are.
+        root: folder of the homes' folders.
+        progress: told after each home.
+
+    Raises:
+        UserError: bad options or data, or a folder that holds something else.
+    """
+    if config.data == "household":
+        raise UserError("data 'household': each node brings its own home; there is nothing to prepare")
+    inputs = _inputs(config)
+    manifest = _existing(root, inputs)
+    if manifest is not None:
+        return manifest
+    community = generated_community(config) if config.data == "generated" else imported_community(config)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    draft = root.parent / f".{root.name}.{os.getpid()}.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        manifest = _write(community, config.seed, inputs, draft, progress)
+        return _publish(draft, root, inputs, manifest)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _inputs(config: RunConfig) -> dict[str, str | int | float]:
+    """All that the homes depend on."""
+    inputs: dict[str, str | int | float] = {
+        "generator_version": GENERATOR_VERSION,
+        "homes": config.homes,
+        "seed": config.seed,
+        "solar_share": config.solar_share,
+        "date": config.date,
+        "days": config.days,
+        "test_days": config.test_days,
+        "scenario": config.scenario,
+    }
+    return inputs | ({"data": "generated"} if config.data == "generated" else {"data": _files_hash(Path(config.data))})
+
+
+def _files_hash(path: Path) -> str:
+    """SHA-256 over the names and contents of the files at ``path``."""
+    if not path.exists():
+        raise UserError(f"data '{path}': no such file or folder (or write 'generated')")
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _existing(root: Path, inputs: dict[str, str | int | float]) -> CommunityManifest | None:
+    """Manifest of ``root`` if it was made from ``inputs``; None if nothing is there."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return None
+    manifest = read_manifest(root) if root.is_dir() else None
+    if manifest is None:
+        raise UserError(f"{root} exists and holds no community ({MANIFEST} is missing); choose another folder")
+    if manifest.inputs != inputs:
+        changed = sorted(key for key in inputs if manifest.inputs.get(key) != inputs[key])
+        raise UserError(
+            f"{root} holds homes made from other options ({', '.join(changed)}); delete it or choose another folder"
+        )
+    missing = [home for home in manifest.homes if not (root / home / "readings.parquet").is_file()]
+    if missing:
+        raise UserError(f"{root}: the readings of {missing[0]} are missing; delete the folder to make it anew")
+    return manifest
+
+
+def _write(
+    community: Community, seed: int, inputs: dict[str, str | int | float], draft: Path, progress: Progress | None
+) -> CommunityManifest:
+    """Write all homes and the manifest into ``draft``."""
+    data_hash = DataHash()
+    homes: list[str] = []
+    for done, (facts, readings) in enumerate(community.homes, start=1):
+        folder = draft / facts.home_id
+        write_home(folder, facts, readings, community.forecast if not homes else None)
+        if homes and community.forecast is not None:
+            _share(draft / homes[0] / FORECAST_FILE, folder / FORECAST_FILE)
+        data_hash.add_home(facts, readings)
+        homes.append(facts.home_id)
+        if progress is not None:
+            progress(done, community.count)
+    data_hash.add_forecast(community.forecast)
+    manifest = CommunityManifest(
+        homes=homes,
+        source=community.source,
+        scenario=community.scenario,
+        seed=seed,
+        data_hash=data_hash.hexdigest(),
+        first_day=community.first_day,
+        last_day=community.last_day,
+        start_date=community.start_date,
+        inputs=inputs,
+        warnings=community.warnings,
+    )
+    write_manifest(draft, manifest)
+    return manifest
+
+
+def _share(file: Path, link: Path) -> None:
+    """The same file under a second name, as a hard link where the file system has them: all homes share the weather."""
+    try:
+        os.link(file, link)
+    except OSError:
+        shutil.copyfile(file, link)
+
+
+def _publish(
+    draft: Path, root: Path, inputs: dict[str, str | int | float], manifest: CommunityManifest
+) -> CommunityManifest:
+    """Rename ``draft`` to ``root``; if another process was first with the same inputs, take its folder."""
+    try:
+        draft.rename(root)
+    except OSError:
+        existing = _existing(root, inputs)
+        if existing is None:
+            raise
+        return existing
+    return manifest

@@ -1,0 +1,97 @@
+"""What lies in a folder of homes: ``community.json``, and the hash that says whether two communities are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from common.errors import UserError
+from common.readings import HomeFacts, Readings, WeatherForecast
+
+MANIFEST = "community.json"
+
+
+class CommunityManifest(BaseModel):
+    """Facts about a prepared community.
+
+    Attributes:
+        homes: ids, in the order of their folders: partition ``i`` of a simulation is ``homes[i]``.
+        source: ``generated``, or the path that the homes were imported from.
+        scenario: name of the generator's scenario; empty for real data.
+        seed: of the run.
+        data_hash: SHA-256 over facts, readings and forecasts (values, not files), as hex.
+        first_day: first whole local day of the readings.
+        last_day: last local day on which a run may still be.
+        start_date: first local day of the run.
+        inputs: what the community was made from; the same inputs give the same homes.
+        warnings: what a user should know about the data.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    homes: list[str]
+    source: str
+    scenario: str
+    seed: int
+    data_hash: str
+    first_day: date
+    last_day: date
+    start_date: date
+    inputs: dict[str, str | int | float]
+    warnings: list[str] = []
+
+
+def read_manifest(root: Path) -> CommunityManifest | None:
+    """Manifest of a folder of homes, or None where there is none.
+
+    Raises:
+        UserError: a manifest of another shape.
+    """
+    path = root / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        return CommunityManifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, ValidationError) as error:
+        raise UserError(f"{path}: not a community's manifest ({str(error).splitlines()[0]})") from None
+
+
+def write_manifest(root: Path, manifest: CommunityManifest) -> None:
+    """Write ``community.json``."""
+    (root / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+class DataHash:
+    """SHA-256 over the values of a community's data, home by home."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add_home(self, facts: HomeFacts, readings: Readings) -> None:
+        """Add a home's facts and readings."""
+        self._digest.update(facts.model_dump_json().encode())
+        self._digest.update(str(readings.first_slot).encode())
+        for values in (readings.load_wh, readings.pv_wh, readings.channels, readings.weather):
+            self._add(values)
+
+    def add_forecast(self, forecast: WeatherForecast | None) -> None:
+        """Add the community's weather forecasts."""
+        self._add(None if forecast is None else forecast.issue_slot)
+        self._add(None if forecast is None else forecast.values)
+
+    def _add(self, values: NDArray[np.int64] | NDArray[np.float32] | None) -> None:
+        if values is None:
+            self._digest.update(b"none")
+            return
+        self._digest.update(f"{values.dtype.str}{values.shape}".encode())
+        self._digest.update(np.ascontiguousarray(values).tobytes())
+
+    def hexdigest(self) -> str:
+        """The hash as hex."""
+        return self._digest.hexdigest()

@@ -1,0 +1,83 @@
+"""What a source of homes gives, and the days that a run asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from common.config import RunConfig
+from common.errors import UserError
+from common.readings import HomeFacts, Readings, WeatherForecast
+
+Home = tuple[HomeFacts, Readings]
+
+
+@dataclass(frozen=True)
+class Community:
+    """Homes on their way into a folder.
+
+    Attributes:
+        source: ``generated`` or the path of the data.
+        scenario: the generator's; empty for real data.
+        count: number of homes.
+        homes: the homes, made one by one.
+        forecast: weather forecasts, the same for all homes, or None.
+        first_day, last_day, start_date: see :class:`datagen.manifest.CommunityManifest`.
+        warnings: what a user should know about the data.
+    """
+
+    source: str
+    scenario: str
+    count: int
+    homes: Iterator[Home]
+    forecast: WeatherForecast | None
+    first_day: date
+    last_day: date
+    start_date: date
+    warnings: list[str] = field(default_factory=list)
+
+
+def parse_day(text: str, option: str) -> date:
+    """Date of an option.
+
+    Raises:
+        UserError: not YYYY-MM-DD.
+    """
+    try:
+        if len(text) != len("YYYY-MM-DD"):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"{option} '{text}' is not a date; write YYYY-MM-DD") from None
+
+
+def plus_days(day: date, days: int) -> date:
+    """``day`` moved by so many days.
+
+    Raises:
+        UserError: beyond the calendar.
+    """
+    try:
+        return day + timedelta(days=days)
+    except OverflowError:
+        raise UserError(f"{day} and {days} days lie outside the calendar") from None
+
+
+def asked_days(config: RunConfig) -> tuple[date, date] | None:
+    """First and last local day that a run's options name, or None where they leave the choice to the data.
+
+    ``test_days`` stand in place of ``date`` and ``days``.
+
+    Raises:
+        UserError: a date that is none, or both ``date`` and ``test_days``.
+    """
+    if config.test_days:
+        if config.date:
+            raise UserError("date and test-days exclude each other; give one of them")
+        days = [parse_day(text.strip(), "test-days") for text in config.test_days.split(",")]
+        return min(days), max(days)
+    if config.date:
+        first = parse_day(config.date, "date")
+        return first, plus_days(first, config.days - 1)
+    return None

@@ -1,0 +1,127 @@
+"""The market as central sees it: clear a slot, settle a slot. All input and output of the package is here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from common import config
+from common.clock import day_slots, local_of
+from common.config import MarketRules
+from common.messages import Fill, Meter, Order, Totals
+from common.tariff import Tariff
+from market.ledger import Ledger
+from market.matching import Trade, match, traded_by_home
+from market.order import OrderRefusal, admit
+from market.settlement import Settlement, SlotPrices, metered_trades, settle
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """A matched slot.
+
+    Attributes:
+        prices: of the slot.
+        orders: that were admitted.
+        refusals: orders, or parts of orders, that were not.
+        trades: firm under firm settlement, indicative under metered settlement.
+        fills: for each home that trades, by home id; a home that is not named got nothing.
+    """
+
+    prices: SlotPrices
+    orders: tuple[Order, ...]
+    refusals: tuple[OrderRefusal, ...]
+    trades: tuple[Trade, ...]
+    fills: tuple[Fill, ...]
+
+
+class MarketService:
+    """Clears and settles slots in turn and books them; knows what each home has sold in the local day."""
+
+    def __init__(
+        self, rules: MarketRules, tariff: Tariff, ledger: Ledger, seed: int, settlement: config.Settlement
+    ) -> None:
+        """Compose the market.
+
+        Args:
+            rules: that the market enforces.
+            tariff: of the grid, the fallback.
+            ledger: where slots are booked; one that holds a part of a day is taken up from there.
+            seed: of the hash order of homes.
+            settlement: ``firm``: fills are obligations; ``metered``: trades are what the meters allow.
+        """
+        self._rules = rules
+        self._tariff = tariff
+        self._ledger = ledger
+        self._seed = seed
+        self._settlement = settlement
+        self._max_slot_wh: dict[str, int] = {}
+        self._day: date | None = None
+        self._tariff_uusd: dict[int, tuple[int, int]] = {}
+        self._sold_today_wh: Counter[str] = Counter()
+        self._open: Clearing | None = None
+
+    def register(self, max_slot_wh: Mapping[str, int]) -> None:
+        """Make homes known, each with the most energy that its connection carries in a slot, Wh."""
+        self._max_slot_wh.update(max_slot_wh)
+
+    def clear(self, slot: int, price_uusd: int, orders: Sequence[Order]) -> Clearing:
+        """Admit and match the orders of a slot at its posted price, u$ per delivered kWh.
+
+        The slot then stays open until :meth:`settle`; one slot is open at a time.
+        """
+        assert self._open is None, f"slot {slot}: slot {self._open and self._open.prices.slot} is not settled"
+        self._begin_day(local_of(slot).date())
+        prices = SlotPrices(slot, price_uusd, *self._tariff_uusd[slot])
+        accepted, refusals = admit(orders, slot, self._sold_today_wh, self._max_slot_wh, self._rules)
+        trades = match(slot, price_uusd, accepted, self._rules, self._seed)
+        self._open = Clearing(prices, accepted, refusals, trades, _fills(trades, price_uusd))
+        return self._open
+
+    def settle(self, slot: int, meters: Mapping[str, Meter]) -> Settlement:
+        """Settle the slot that was cleared, and book it.
+
+        Args:
+            slot: that was cleared last.
+            meters: by home id; one of an unknown home or of another slot counts as missing.
+
+        Raises:
+            AlreadyBookedError: the ledger holds the slot from an earlier run.
+        """
+        assert self._open is not None and self._open.prices.slot == slot, f"slot {slot} was not cleared"
+        prices, trades = self._open.prices, self._open.trades
+        usable = {home: meter for home, meter in meters.items() if home in self._max_slot_wh and meter.slot == slot}
+        if self._settlement == "metered":
+            trades = metered_trades(prices, usable, self._open.orders, self._sold_today_wh, self._rules, self._seed)
+        settlement = settle(prices, trades, usable)
+        self._ledger.book(settlement)
+        self._sold_today_wh += traded_by_home(trades)[1]
+        self._open = None
+        return settlement
+
+    def book_totals(self, day_slot: int, totals: Sequence[Totals]) -> None:
+        """Book what the homes report of a finished day (or of several in a row) that began with ``day_slot``."""
+        self._ledger.book_totals(day_slot, totals)
+
+    def _begin_day(self, day: date) -> None:
+        """At local midnight: look up the day's tariff, and what the homes sold in it (a rerun's ledger may know)."""
+        if day == self._day:
+            return
+        slots = day_slots(day)
+        numbers = np.array(slots, np.int64)
+        imports, exports = self._tariff.import_uusd(numbers).tolist(), self._tariff.export_uusd(numbers).tolist()
+        self._tariff_uusd = dict(zip(slots, zip(imports, exports, strict=True), strict=True))
+        self._sold_today_wh = Counter(self._ledger.sold_wh(slots))
+        self._day = day
+
+
+def _fills(trades: Sequence[Trade], price_uusd: int) -> tuple[Fill, ...]:
+    bought_wh, sold_wh = traded_by_home(trades)
+    return tuple(
+        Fill(home_id=home_id, bought_wh=bought_wh[home_id], sold_wh=sold_wh[home_id], price_uusd=price_uusd)
+        for home_id in sorted(bought_wh.keys() | sold_wh.keys())
+    )

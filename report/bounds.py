@@ -1,0 +1,162 @@
+"""What could be reached with perfect foresight: linear programs of the community and of each home alone, with HiGHS.
+
+No policy can cost a community less than :func:`community_optimum` with the same batteries, tariff and rules; no home
+without trade can pay less than :func:`own_battery_optimum`.  The floor price and the size of a transaction do not limit
+the optimum: trade only moves money between homes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.sparse import coo_array, csr_array, eye_array, hstack, kron, vstack
+
+from common.config import BatterySpec, MarketRules
+from common.units import UUSD_PER_USD, WH_PER_KWH
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_FLOWS = ("import", "export", "charge", "discharge", "bought", "sold", "stored")
+
+
+@dataclass(frozen=True)
+class Community:
+    """What the optimum is of; ``H`` homes, ``T`` slots.
+
+    Attributes:
+        net_wh: load - PV, shape ``(H, T)``; positive is need.
+        import_uusd, export_uusd: the tariff, u$/kWh, shape ``(T,)``.
+        batteries: one a home.
+        stored_kwh: stored energy at the start, shape ``(H,)``.
+        terminal_uusd: value of a stored kWh at the end, u$: the off-peak price over the one-way efficiency.
+        day: number of the local day of each slot, shape ``(T,)``, ascending; for the daily sell limit.
+        rules: of the market.
+    """
+
+    net_wh: Ints
+    import_uusd: Ints
+    export_uusd: Ints
+    batteries: Sequence[BatterySpec]
+    stored_kwh: Floats
+    terminal_uusd: float
+    day: Ints
+    rules: MarketRules
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """A plan with perfect foresight; flows in kWh a slot, shape ``(H, T)``.
+
+    Attributes:
+        cost_usd: each home's cost, shape ``(H,)``: tariff and trade, less the value of its gain in stored energy.
+        import_kwh, export_kwh: from and to the grid.
+        charge_kwh, discharge_kwh: at the battery's AC terminals.
+        bought_kwh: delivered energy bought. sold_kwh: injected energy sold.
+        stored_kwh: stored energy after each slot.
+        price_usd: trade price per delivered kWh at which each home would choose this plan by itself (the dual price of
+            the trade balance), shape ``(T,)``; zeros without trade.
+    """
+
+    cost_usd: Floats
+    import_kwh: Floats
+    export_kwh: Floats
+    charge_kwh: Floats
+    discharge_kwh: Floats
+    bought_kwh: Floats
+    sold_kwh: Floats
+    stored_kwh: Floats
+    price_usd: Floats
+
+
+def community_optimum(community: Community) -> Optimum:
+    """Least cost of all homes together, with trade."""
+    return _solve(community, trade=True)
+
+
+def own_battery_optimum(community: Community) -> Optimum:
+    """Least cost of each home by itself: its own battery, no trade."""
+    return _solve(community, trade=False)
+
+
+def _solve(community: Community, *, trade: bool) -> Optimum:
+    homes, slots = community.net_wh.shape
+    cells = homes * slots
+    buy, sell = community.import_uusd / UUSD_PER_USD, community.export_uusd / UUSD_PER_USD
+    final = np.zeros((homes, slots))
+    final[:, -1] = community.terminal_uusd / UUSD_PER_USD
+    nothing = np.zeros(cells)
+    objective = np.concatenate([np.tile(buy, homes), -np.tile(sell, homes), *[nothing] * 4, -final.ravel()])
+    equal_a, equal_b = _equations(community)
+    limit_a, limit_b = _daily_limit(community)
+    result = linprog(
+        objective,
+        A_eq=equal_a,
+        b_eq=equal_b,
+        A_ub=limit_a if trade else None,
+        b_ub=limit_b if trade else None,
+        bounds=_bounds(community, trade=trade),
+        method="highs",
+    )
+    if result.status != 0:
+        raise RuntimeError(f"the optimum was not found: {result.message}")
+    flows = dict(zip(_FLOWS, result.x.reshape(len(_FLOWS), homes, slots), strict=True))
+    # HiGHS gives the change of the optimal cost per kWh that the trade balance is short of.
+    price: Floats = np.abs(result.eqlin.marginals[2 * cells :]) if trade else np.zeros(slots)
+    received = price * community.rules.delivered_share
+    gained_kwh = flows["stored"][:, -1] - community.stored_kwh
+    cost = flows["import"] * buy - flows["export"] * sell + flows["bought"] * price - flows["sold"] * received
+    return Optimum(
+        cost.sum(axis=1) - gained_kwh * community.terminal_uusd / UUSD_PER_USD,
+        *(flows[name] for name in _FLOWS),
+        price,
+    )
+
+
+def _equations(community: Community) -> tuple[csr_array, Floats]:
+    """Meter balance and battery balance of each home and slot, trade balance of each slot; variables as ``_FLOWS``."""
+    homes, slots = community.net_wh.shape
+    cells = homes * slots
+    one, none = eye_array(cells), csr_array((cells, cells))
+    efficiency = np.repeat([spec.one_way_efficiency for spec in community.batteries], slots)
+    before = kron(eye_array(homes), eye_array(slots, k=-1))
+    into, out_of = coo_array(one.multiply(efficiency)), coo_array(one.multiply(1.0 / efficiency))
+    meter = hstack([one, -one, -one, one, one, -one, none])
+    battery = hstack([none, none, -into, out_of, none, none, one - before])
+    all_homes, nobody = kron(np.ones((1, homes)), eye_array(slots)), csr_array((slots, cells))
+    delivered = community.rules.delivered_share
+    trade = hstack([nobody, nobody, nobody, nobody, all_homes, -delivered * all_homes, nobody])
+    start = np.zeros((homes, slots))
+    start[:, 0] = community.stored_kwh
+    net_kwh = community.net_wh / WH_PER_KWH
+    right = np.concatenate([net_kwh.ravel(), start.ravel(), np.zeros(slots)])
+    return csr_array(vstack([meter, battery, trade])), right
+
+
+def _daily_limit(community: Community) -> tuple[csr_array, Floats]:
+    """Sold energy of each home and day."""
+    homes, slots = community.net_wh.shape
+    day = community.day - community.day[0]
+    days = int(day[-1]) + 1
+    rows = (np.arange(homes)[:, None] * days + day).ravel()
+    sold = _FLOWS.index("sold") * homes * slots + np.arange(homes * slots)
+    shape = (homes * days, len(_FLOWS) * homes * slots)
+    limit_kwh = community.rules.daily_sell_limit_wh / WH_PER_KWH
+    return csr_array((np.ones(homes * slots), (rows, sold)), shape=shape), np.full(homes * days, limit_kwh)
+
+
+def _bounds(community: Community, *, trade: bool) -> Floats:
+    """Lower and upper bounds of the variables, shape ``(7 H T, 2)``."""
+    homes, slots = community.net_wh.shape
+    low, high = np.zeros((len(_FLOWS), homes, slots)), np.full((len(_FLOWS), homes, slots), np.inf)
+    power = np.array([spec.max_slot_kwh for spec in community.batteries])[:, None]
+    high[_FLOWS.index("charge")] = high[_FLOWS.index("discharge")] = power
+    if not trade:
+        high[_FLOWS.index("bought")] = high[_FLOWS.index("sold")] = 0.0
+    low[_FLOWS.index("stored")] = np.array([spec.reserve_kwh for spec in community.batteries])[:, None]
+    high[_FLOWS.index("stored")] = np.array([spec.ceiling_kwh for spec in community.batteries])[:, None]
+    return np.stack([low.ravel(), high.ravel()], axis=1)

@@ -1,0 +1,242 @@
+"""Shape of ``result.json``; ``python -m report.schema`` writes its JSON Schema to ``docs/schema``.
+
+Money is in dollars, positive when the homes pay; energy in kWh. A field is null where nobody may know it (readings
+in a deployment) or where homes did not report (see ``warnings``), never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_PATH = Path("docs/schema/result.schema.json")
+
+UsdText = Annotated[str, Field(pattern=r"^(-?\$\d+\.\d{2}|n/a)$")]
+PercentText = Annotated[str, Field(pattern=r"^(-?\d+\.\d%|n/a)$")]
+WholePercentText = Annotated[str, Field(pattern=r"^(\d+%|n/a)$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """Base of the parts: frozen, no extra fields, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Figures(Part):
+    """The figures as numbers. Costs and savings cover the homes that reported their totals (``homes_counted``).
+
+    Attributes:
+        baseline_b0_usd: tariff on gross load. baseline_b1_usd: tariff on net load, no battery, no trade.
+        optimized_usd: ``ledger_cost_usd`` + ``stored_energy_value_usd``.
+        savings_usd: b1 - optimized. savings_percent_b1: of b1.
+        savings_percent_b0: 100 (b0 - optimized) / b0, which includes what the homes' own solar saves.
+        traded_kwh: delivered.
+        round_trip_efficiency: 0..1, corrected for the change of stored energy.
+        stored_energy_value_usd: the stored energy missing at the end, at off-peak price / one-way efficiency;
+            negative: more was stored at the end.
+        money_residual_nusd, energy_residual_wh: zero in sound books.
+    """
+
+    homes: Count
+    homes_counted: Count
+    baseline_b1_usd: float | None
+    baseline_b0_usd: float | None
+    optimized_usd: float | None
+    savings_usd: float | None
+    savings_percent_b1: float | None
+    savings_percent_b0: float | None
+    trades_executed: Count
+    traded_kwh: float
+    round_trip_efficiency: float | None
+    ledger_cost_usd: float | None
+    stored_energy_value_usd: float | None
+    money_residual_nusd: Count
+    energy_residual_wh: Count
+
+
+class Waterfall(Part):
+    """Cost of the community step by step, and beside it what foresight would reach.
+
+    Attributes:
+        captured_share: (b1 - p2p) / (b1 - optimum), 0..1.
+    """
+
+    grid_only_usd: float | None
+    own_solar_usd: float | None
+    own_battery_usd: float | None
+    p2p_usd: float | None
+    perfect_forecast_usd: float | None
+    community_optimum_usd: float | None
+    captured_share: float | None
+
+
+class Peak(Part):
+    """What the community draws from the grid, without battery and trade (b1) and with (p2p).
+
+    Attributes:
+        window_cut_percent: cut of the energy in the tariff's peak window; positive: less is drawn.
+        day_max_ratio: the whole span's highest half-hour, p2p over b1; above 1: a rebound peak.
+    """
+
+    window_b1_kwh: float | None
+    window_p2p_kwh: float
+    window_cut_percent: float | None
+    day_max_b1_kw: float | None
+    day_max_p2p_kw: float
+    day_max_ratio: float | None
+
+
+class Home(Part):
+    """One home.
+
+    Attributes:
+        p2p_usd: ``ledger_cost_usd`` + ``stored_energy_value_usd``. savings_usd: b1 - p2p.
+        bought_kwh: delivered by trades. sold_kwh: injected for trades. imported_kwh, exported_kwh: with the grid.
+        worse_off: pays at least a cent more than with its battery alone.
+    """
+
+    home_id: str
+    b0_usd: float | None
+    b1_usd: float | None
+    battery_only_usd: float | None
+    ledger_cost_usd: float
+    stored_energy_value_usd: float | None
+    p2p_usd: float | None
+    savings_usd: float | None
+    bought_kwh: float
+    sold_kwh: float
+    imported_kwh: float
+    exported_kwh: float
+    worse_off: bool | None
+
+
+class TimelineRow(Part):
+    """One slot of the community.
+
+    Attributes:
+        start_utc, start_local: ISO 8601.
+        price_usd_per_kwh: posted price of a delivered kWh. import_..., export_...: the tariff's.
+        state_of_charge_percent: mean over the homes at the end of the slot, of the capacity.
+        cost_so_far_usd: of all homes by the ledger, up to the end of the slot.
+    """
+
+    start_utc: str
+    start_local: str
+    price_usd_per_kwh: float
+    import_usd_per_kwh: float
+    export_usd_per_kwh: float
+    load_kwh: float | None
+    solar_kwh: float | None
+    state_of_charge_percent: float | None
+    traded_kwh: float
+    trades: Count
+    imported_kwh: float
+    exported_kwh: float
+    cost_so_far_usd: float
+
+
+class Trade(Part):
+    """One trade. The buyer pays the price for what is delivered; the seller injects the loss on top."""
+
+    trade_id: int
+    start_utc: str
+    buyer: str
+    seller: str
+    delivered_kwh: float
+    injected_kwh: float
+    price_usd_per_kwh: float
+    amount_usd: float
+
+
+class Round(Part):
+    """One FedAvg round.
+
+    Attributes:
+        slot: only what was metered before it was learned from.
+        loss: mean training loss over the homes.
+        validation_base, validation_hybrid: loss on held-out days of the linear base, and of base + Transformer.
+        gates: share of the Transformer's residual that is added to the base, per head in the model's order, 0..1.
+        seconds: wall time.
+    """
+
+    round: Count
+    slot: Count
+    homes: Count
+    loss: float | None
+    validation_base: float | None
+    validation_hybrid: float | None
+    gates: list[float] | None
+    seconds: float | None
+
+
+class TariffFacts(Part):
+    """Where the tariff comes from."""
+
+    label: str
+    effective_date: str
+    source: str
+
+
+class Provenance(Part):
+    """What the run was made from; with the same config and data the figures and trades come out the same.
+
+    Attributes:
+        versions: of commonwatt, python, flwr, torch.
+        data_hash: of the homes' readings.
+        days: local days that the slots touch.
+    """
+
+    versions: dict[str, str]
+    seed: int
+    config: dict[str, str | int | float | bool]
+    data_hash: str
+    tariff: TariffFacts
+    started_utc: str
+    ended_utc: str
+    slots: Count
+    days: Count
+
+
+class Result(Part):
+    """``result.json``: the headline as people write it, then the same as numbers, and what it is made of.
+
+    The headline's ``savings`` is the difference of the two costs as shown. ``n/a``: nobody reported totals, or (of a
+    percentage) the baseline is not positive.
+    """
+
+    baseline_pge_cost: UsdText
+    optimized_cost: UsdText
+    savings: UsdText
+    savings_percent: PercentText
+    trades_executed: Count
+    battery_efficiency: WholePercentText
+    figures: Figures
+    waterfall: Waterfall
+    peak: Peak
+    homes_worse_off: int | None
+    warnings: list[str]
+    homes: list[Home]
+    timeline: list[TimelineRow]
+    trades: list[Trade]
+    rounds: list[Round]
+    provenance: Provenance
+
+
+def schema_json() -> str:
+    """JSON Schema (draft 2020-12) of ``result.json``."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Result.model_json_schema()
+    return json.dumps(schema, indent=1) + "\n"
+
+
+def write_schema(path: Path = SCHEMA_PATH) -> None:
+    """Write the JSON Schema."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(schema_json(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_schema()

@@ -1,0 +1,172 @@
+"""What a run or an evaluation came to, as tables for the terminal; they read at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from report.evaluation import Evaluation
+from report.schema import Home, Result
+
+HOMES_SHOWN = 20
+DAYS_SHOWN = 10
+
+
+def print_result(result: Result, console: Console, seconds: Mapping[str, float], files: Sequence[Path]) -> None:
+    """Print a run's result, where its time went (wall seconds by phase) and the files that it wrote."""
+    console.print(_headline(result))
+    console.print(_waterfall(result))
+    console.print(_peak_text(result), highlight=False)
+    console.print(_home_table(result))
+    if result.rounds:
+        console.print(_round_text(result), highlight=False)
+    for warning in result.warnings:
+        console.print(f"[yellow]warning:[/] {warning}", highlight=False)
+    if seconds:
+        spent = "  ".join(f"{phase} {value:.1f} s" for phase, value in seconds.items())
+        console.print(f"[bold]Time[/]  {spent}", highlight=False)
+    for path in files:
+        console.print(f"[bold]Wrote[/] {path}", highlight=False, soft_wrap=True)
+
+
+def print_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """Print an evaluation: its figures, and its first days."""
+    e = evaluation
+    table = _pairs(f"{e.days} days, {e.homes} homes")
+    table.add_row("savings against b1 (own solar, no battery)", _percent(e.savings_percent_b1))
+    table.add_row("savings against b0 (own solar's share included)", _percent(e.savings_percent_b0))
+    table.add_row("captured share of the community optimum", _share(e.captured_share))
+    table.add_row("homes worse off than with their own battery alone", str(e.homes_worse_off))
+    table.add_row("peak-window energy, cut", _percent(e.peak_window_cut_percent))
+    table.add_row("day's highest half-hour over b1's, mean", _ratio(e.day_max_ratio_mean))
+    table.add_row("day's highest half-hour over b1's, 99 % of days", _ratio(e.day_max_ratio_p99))
+    table.add_row("battery round trip", _share(e.round_trip_efficiency))
+    table.add_row("trades a day", f"{e.trades_per_day:.1f}")
+    table.add_row("residuals of the books", f"{e.money_residual_nusd} n$, {e.energy_residual_wh} Wh")
+    table.add_row("wall time", f"{e.seconds:.1f} s")
+    console.print(table)
+    days = _table("By day", "day", "b1", "own battery", "P2P", "optimum", "saved", "worse off", "trades")
+    for row in e.by_day[:DAYS_SHOWN]:
+        days.add_row(
+            row.day, _usd(row.b1_usd), _usd(row.battery_only_usd), _usd(row.p2p_usd), _usd(row.optimum_usd),
+            _percent(row.savings_percent_b1), str(row.homes_worse_off), str(row.trades),
+        )  # fmt: skip
+    if len(e.by_day) > DAYS_SHOWN:
+        days.caption = f"and {len(e.by_day) - DAYS_SHOWN} more days"
+    console.print(days)
+
+
+def _headline(result: Result) -> Table:
+    table = _pairs("Result")
+    table.add_row("baseline PG&E cost", result.baseline_pge_cost)
+    table.add_row("optimized cost", result.optimized_cost)
+    table.add_row("savings", f"[bold green]{result.savings}  ({result.savings_percent})[/]")
+    table.add_row("trades executed", f"{result.trades_executed}  ({result.figures.traded_kwh:.1f} kWh)")
+    table.add_row("battery efficiency", result.battery_efficiency)
+    if result.homes_worse_off is not None:
+        counted = result.figures.homes_counted
+        table.add_row("homes worse off than with their battery alone", f"{result.homes_worse_off} of {counted}")
+    return table
+
+
+def _waterfall(result: Result) -> Table:
+    w, b1 = result.waterfall, result.figures.baseline_b1_usd
+    table = _table("Step by step", "", "cost", "against b1")
+    steps = (
+        ("grid only (b0)", w.grid_only_usd),
+        ("with own solar (b1)", w.own_solar_usd),
+        ("with own battery", w.own_battery_usd),
+        ("with P2P trading", w.p2p_usd),
+        ("P2P, perfect forecast", w.perfect_forecast_usd),
+        ("community optimum", w.community_optimum_usd),
+    )
+    for name, cost in steps:
+        if cost is not None:
+            change = f"{100 * (cost - b1) / b1:+.1f}%" if b1 is not None and b1 > 0 and cost != b1 else ""
+            table.add_row(name, _usd(cost), change)
+    if w.captured_share is not None:
+        table.caption = f"{w.captured_share:.0%} of the community optimum's savings"
+    return table
+
+
+def _peak_text(result: Result) -> str:
+    p = result.peak
+    if p.window_b1_kwh is None or p.day_max_b1_kw is None:
+        return f"[bold]Peak[/]  window {p.window_p2p_kwh:.1f} kWh; highest half-hour {p.day_max_p2p_kw:.1f} kW"
+    change = "" if p.window_cut_percent is None else f" ({-p.window_cut_percent:+.0f}%)"
+    return (
+        f"[bold]Peak[/]  window {p.window_b1_kwh:.1f} -> {p.window_p2p_kwh:.1f} kWh{change}; "
+        f"highest half-hour {p.day_max_b1_kw:.1f} -> {p.day_max_p2p_kw:.1f} kW"
+    )
+
+
+def _home_table(result: Result) -> Table:
+    """Homes by savings; of many, those that save most and those that save least."""
+    ranked = sorted(result.homes, key=lambda home: (-(home.savings_usd or 0.0), home.home_id))
+    half = HOMES_SHOWN // 2
+    shown = ranked if len(ranked) <= HOMES_SHOWN else ranked[:half] + ranked[-half:]
+    table = _table("Homes", "home", "b1", "own batt.", "P2P", "saved", "bought", "sold", "import", "export")
+    for home in shown:
+        table.add_row(*_home_cells(home))
+    hidden = len(ranked) - len(shown)
+    table.caption = "$ and kWh; ! worse off than with its own battery alone"
+    if hidden:
+        table.caption += f"\n{hidden} homes between the first and the last {half} are not shown"
+    return table
+
+
+def _home_cells(home: Home) -> tuple[str, ...]:
+    name = home.home_id if len(home.home_id) <= 14 else f"{home.home_id[:13]}…"
+    costs = (home.b1_usd, home.battery_only_usd, home.p2p_usd, home.savings_usd)
+    energies = (home.bought_kwh, home.sold_kwh, home.imported_kwh, home.exported_kwh)
+    return (
+        f"{name}{' !' if home.worse_off else ''}",
+        *("-" if cost is None else f"{cost:z.2f}" for cost in costs),
+        *(f"{energy:.1f}" for energy in energies),
+    )
+
+
+def _round_text(result: Result) -> str:
+    first, last = result.rounds[0], result.rounds[-1]
+    text = f"[bold]Federated rounds[/]  {len(result.rounds)}"
+    if first.loss is not None and last.loss is not None:
+        text += f", training loss {first.loss:.3f} -> {last.loss:.3f}"
+    if last.validation_hybrid is not None:
+        text += f", held-out {last.validation_hybrid:.3f}"
+    if last.validation_base is not None:
+        text += f" (base {last.validation_base:.3f})"
+    return text
+
+
+def _pairs(title: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", padding=(0, 1))
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    table.caption_justify = "left"
+    return table
+
+
+def _usd(value: float | None) -> str:
+    return "-" if value is None else f"{'-' if round(value, 2) < 0 else ''}${abs(value):.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:z.1f}%"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}%"
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,99 @@
+"""The price signal and the charging guard that central broadcasts, both from the homes' indicative plans."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.config import MarketRules
+from common.units import UUSD_PER_USD
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+UNLIMITED = 2.0
+"""A share of charging that limits nothing; finite, because the wire carries no infinity."""
+
+_BELOW_IMPORT_UUSD = UUSD_PER_USD // 100
+"""The market's price stays a cent under the import price, so that buying at home is always worth it."""
+
+
+def sdr_price(surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules) -> int:
+    """Price of a slot by the supply-demand ratio.
+
+    With r = deliverable surplus / need: ``v r + import (1 - r)`` where ``v = import export / ((import - export) r +
+    export)``, and the floor once r reaches 1 (Liu et al., Energy-sharing model with price-based demand response, IEEE
+    Transactions on Power Systems 32(5), 2017, https://doi.org/10.1109/TPWRS.2017.2649558).
+
+    Args:
+        surplus_wh, need_wh: what homes expect to export and import at the tariff alone, Wh.
+        import_uusd, export_uusd: the tariff in the slot, u$/kWh.
+        rules: the market's floor and ceiling, and its loss.
+
+    Returns:
+        u$ per delivered kWh, between the market's floor and a cent under the import price (or the ceiling).
+    """
+    highest = max(rules.floor_uusd, min(rules.ceiling_uusd, import_uusd - _BELOW_IMPORT_UUSD))
+    deliverable = rules.deliverable_wh(surplus_wh)
+    if deliverable == 0:
+        return highest
+    if deliverable >= need_wh:
+        return rules.floor_uusd
+    ratio = deliverable / need_wh
+    sold_at = import_uusd * export_uusd / ((import_uusd - export_uusd) * ratio + export_uusd)
+    price = round(sold_at * ratio + import_uusd * (1 - ratio))
+    return min(max(price, rules.floor_uusd), highest)
+
+
+def price_curve(
+    surplus_wh: Ints, need_wh: Ints, import_uusd: Ints, export_uusd: Ints, rules: MarketRules
+) -> tuple[int, ...]:
+    """:func:`sdr_price` of each slot.
+
+    Args:
+        surplus_wh, need_wh: sums of the homes' plans, Wh, shape ``(T,)``.
+        import_uusd, export_uusd: the tariff, u$/kWh, shape ``(T,)``.
+        rules: of the market.
+    """
+    slots = zip(surplus_wh.tolist(), need_wh.tolist(), import_uusd.tolist(), export_uusd.tolist(), strict=True)
+    return tuple(sdr_price(*slot, rules) for slot in slots)
+
+
+def charge_share(need_wh: Ints, charge_wh: Ints, import_uusd: Ints, slack: float = 1.2) -> tuple[float, ...]:
+    """Share of a home's own planned grid charging that it may do in each slot, so that no new peak arises.
+
+    Charging is poured like water over the rest of the community's import: all slots of a window in which charging is
+    cheapest get the same level, or none where the import is above it already.  A window ends where the import price
+    rises; the client uses the same rule (``client.planner.charge_windows``).
+
+    Args:
+        need_wh: the community's planned import, Wh, shape ``(T,)``, of which ...
+        charge_wh: ... this much is charged from the grid.
+        import_uusd: import prices, u$/kWh, shape ``(T,)``.
+        slack: shares of a window add up to this, so that homes may finish early or catch up.
+
+    Returns:
+        Shares, shape ``(T,)``; :data:`UNLIMITED` where nothing needs a limit.
+    """
+    share = np.full(len(need_wh), UNLIMITED)
+    window = np.cumsum(np.diff(import_uusd, prepend=import_uusd[:1]) > 0)
+    for number in range(int(window[-1]) + 1):
+        inside = window == number
+        cheapest = inside & (import_uusd == import_uusd[inside].min())
+        total = int(charge_wh[inside].sum())
+        if total > 0:
+            poured = _pour((need_wh - charge_wh)[cheapest].astype(np.float64), slack * total) / total
+        else:
+            poured = np.full(np.count_nonzero(cheapest), slack / np.count_nonzero(cheapest))
+        share[cheapest] = np.minimum(poured, UNLIMITED)
+    return tuple(share.tolist())
+
+
+def _pour(ground: Floats, volume: float) -> Floats:
+    """Depth of ``volume`` of water over each cell of ``ground``."""
+    low = np.sort(ground)
+    cells = np.arange(1, len(low) + 1)
+    filled = cells * low - np.cumsum(low)  # volume when the water stands at each cell's ground
+    wet = int(np.count_nonzero(filled < volume))
+    level = low[wet - 1] + (volume - filled[wet - 1]) / wet
+    return np.maximum(level - ground, 0.0)

@@ -1,0 +1,339 @@
+"""Commonwatt's composition root and command line.
+
+``python simulation.py day`` runs a trading day through ``flwr run`` in simulation mode, ``deploy`` the same app over
+separate processes, and ``evaluate`` many days over the in-process grid.  ``app`` is the ServerApp of them all, and of a
+plain ``flwr run .``: it prepares the homes where it may, runs the community, and reports.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress as RichProgress
+
+from common.config import MODELS, BatterySpec, MarketRules, RunConfig, commonwatt_home
+from common.errors import UserError
+from common.events import EventLog
+from common.tariff import load_tariff, tariff_names
+from datagen.community import prepare_homes
+from datagen.manifest import CommunityManifest
+from datagen.scenario import SCENARIOS
+from market.ledger import read_books
+from report.accounts import accounts, by_span
+from report.chart import day_png
+from report.evaluation import Evaluation, day_outcome, evaluation
+from report.evaluator import Homes, observe, optimum_nusd
+from report.events import follow
+from report.observed import Bounds
+from report.progress import show
+from report.results import RunFacts, build_result, write_result
+from report.schema import Result
+from report.summary import print_evaluation, print_result
+from server.app import EVENTS, LEDGER, MODEL, run_community
+from server.launch import LaunchError, Value, run_to_end, simulation_superlink
+from server.local_grid import LocalGrid
+
+RESULT, CHART, EVALUATION = "result.json", "day.png", "evaluate.json"
+PROJECT = Path(__file__).resolve().parent
+BURN_IN_DAYS = 56
+"""Days of history before the first test day of an evaluation."""
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run the community that the run config describes, and report."""
+    config = RunConfig.parse(context.run_config)
+    out = Path(config.out) if config.out else commonwatt_home() / "outputs" / str(context.run_id)
+    events = EventLog(out / EVENTS)
+    try:
+        started = datetime.now(UTC)
+        manifest = root = None
+        if config.data != "household":
+            root = config.homes_root()
+            manifest = prepare_homes(config, root)
+            config = _resolved(config, manifest)
+        seconds = run_community(grid, config, out, events)
+        began = time.monotonic()
+        events.write("phase", name="report")
+        _report(config, root, out, manifest, started)
+        seconds["report"] = time.monotonic() - began
+        events.write("run-ended", ok=True, seconds={name: round(value, 2) for name, value in seconds.items()})
+    except UserError as error:
+        events.write("error", message=str(error), mendable=True)
+        raise
+    except Exception as error:
+        events.write("error", message=f"{type(error).__name__}: {error}", mendable=False)
+        raise
+    finally:
+        events.close()
+    print(f"Commonwatt wrote {out / RESULT}", flush=True)
+
+
+def _resolved(config: RunConfig, manifest: CommunityManifest) -> RunConfig:
+    """The run's options with what the data decided: the homes there are, and the first day."""
+    return replace(config, homes=len(manifest.homes), date=manifest.start_date.isoformat())
+
+
+# -- after the run --------------------------------------------------------------------------------------------------
+
+
+def _report(
+    config: RunConfig, root: Path | None, out: Path, manifest: CommunityManifest | None, started: datetime
+) -> Result:
+    """Write ``result.json`` and ``day.png``; with the homes' folders at hand also what only their owner may see."""
+    books, tariff, battery = read_books(out / LEDGER), load_tariff(config.tariff), BatterySpec()
+    rounds = [event for event in follow(out / EVENTS) if event["event"] == "round"]
+    observed = bounds = None
+    if root is not None:
+        homes = Homes.open(root)
+        observed = observe(homes, books)
+        bounds = Bounds(optimum_nusd(homes, books, tariff, MarketRules()), _with_perfect_forecast(config, root))
+    facts = RunFacts(config, manifest.data_hash if manifest else "", started, datetime.now(UTC))
+    result = build_result(books, rounds, tariff, battery, facts, observed, bounds)
+    write_result(result, out / RESULT)
+    day_png(result, out / CHART)
+    return result
+
+
+def _with_perfect_forecast(config: RunConfig, root: Path) -> dict[str, int]:
+    """Cost of each home, n$, in the same run with foresight in place of the forecaster: the same app, in-process."""
+    from client.app import app as client_app
+
+    bound = replace(
+        config,
+        forecaster="perfect",
+        warmup_rounds=0,
+        round_every_slots=0,
+        homes_per_node=config.homes,
+        homes_dir=str(root),
+    )
+    with TemporaryDirectory() as folder:
+        out = Path(folder)
+        run_community(LocalGrid(client_app, 1, bound.flat(), run_id=2), bound, out, EventLog(out / EVENTS))
+        paid = accounts(read_books(out / LEDGER), load_tariff(config.tariff), BatterySpec())
+    return dict(zip(paid.home_ids, paid.p2p_nusd.tolist(), strict=True))
+
+
+# -- command line ---------------------------------------------------------------------------------------------------
+
+cli = typer.Typer(
+    name="commonwatt", no_args_is_help=True, add_completion=False, rich_markup_mode="rich",
+    help="Homes with batteries trade energy with each other; each is a Flower client.",
+)  # fmt: skip
+_console = Console(soft_wrap=False)
+
+Scenario = Annotated[str, typer.Option(help=f"Situation of the generated homes: {', '.join(SCENARIOS)}.")]
+HomeCount = Annotated[int | None, typer.Option(min=1, help="Households. [default: 10, or as many as --data holds]")]
+Days = Annotated[int, typer.Option(min=1, help="Days in a row.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random; the same seed gives the same trades.")]
+Day = Annotated[
+    str, typer.Option("--date", help="First day, YYYY-MM-DD. [default: the scenario's, or the last possible]")
+]
+Data = Annotated[str, typer.Option(help="Folder of real homes (CityLearn format). [default: generated homes]")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the results. [default: outputs/<date-time>]")]
+TariffName = Annotated[str, typer.Option(help=f"Tariff: {', '.join(tariff_names())}, or a JSON file (OpenEI URDB).")]
+SolarShare = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Share of homes with solar. [default: the scenario's; 0.5]")
+]
+SettlementName = Annotated[
+    str, typer.Option("--settlement", help="firm: fills are duties; metered: trade what was metered.")
+]
+Model = Annotated[str, typer.Option(help=f"Size of the Transformer: {', '.join(MODELS)}.")]
+
+
+@cli.command()
+def day(
+    scenario: Scenario = "default",
+    homes: HomeCount = None,
+    days: Days = 1,
+    seed: Seed = 0,
+    date_: Day = "",
+    data: Data = "",
+    out: Out = None,
+    tariff: TariffName = "pge-tou-c",
+    solar_share: SolarShare = None,
+    settlement: SettlementName = "firm",
+    model: Model = "full",
+    slots: Annotated[int, typer.Option(min=0, help="Stop after so many half-hours; 0 for whole days.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of the simulation.")] = min(
+        os.cpu_count() or 1, 8
+    ),
+) -> None:
+    """Run a trading day through [bold]flwr run[/bold] in simulation mode: each household its own Flower client."""
+    with _mistakes():
+        config = _options(scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model)
+        folder = _output_folder(out)
+        config = replace(config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder))
+        nodes = len(_prepare(config, folder).homes)
+        federation: dict[str, Value] = {
+            "num-supernodes": nodes, "client-resources-num-cpus": 1, "init-args-num-cpus": min(workers, nodes),
+        }  # fmt: skip
+        with simulation_superlink(folder / "flower") as link:
+            run_to_end(link, PROJECT, config.flat(), federation, _watch(folder))
+        _show_result(folder)
+
+
+def _options(
+    scenario: str, homes: int | None, days: int, seed: int, date_: str, data: str, tariff: str,
+    solar_share: float | None, settlement: str, model: str,
+) -> RunConfig:  # fmt: skip
+    """Run config of the command line's options, checked before anything is written."""
+    config = RunConfig(
+        data=str(Path(data).resolve()) if data else "generated",
+        homes=homes if homes is not None else 0 if data else 10,
+        scenario=scenario, days=days, seed=seed, date=date_, settlement=settlement, model=model,
+        solar_share=-1.0 if solar_share is None else solar_share,
+        tariff=tariff if tariff in tariff_names() else str(Path(tariff).resolve()),
+    )  # fmt: skip
+    config.check()
+    load_tariff(config.tariff)
+    if data and not Path(data).is_dir():
+        raise UserError(f"--data {data}: no such folder")
+    return config
+
+
+def _output_folder(out: Path | None) -> Path:
+    """A new, empty folder for the results.
+
+    Raises:
+        UserError: it cannot be written, or holds something already.
+    """
+    folder = (out or Path("outputs") / f"{datetime.now():%Y-%m-%d-%H%M%S}").resolve()
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"--out {folder}: the folder is not empty; name another, so that nothing is overwritten")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"--out {folder}: cannot be written ({error.strerror})") from None
+    return folder
+
+
+def _prepare(config: RunConfig, folder: Path) -> CommunityManifest:
+    """Make or import the homes under ``config.homes_dir``; leaves nothing behind where that fails."""
+    try:
+        with RichProgress(console=_console, transient=True) as shown:
+            task = shown.add_task("Preparing the homes", total=None)
+            manifest = prepare_homes(
+                config, Path(config.homes_dir), lambda done, total: shown.update(task, completed=done, total=total)
+            )
+    except UserError:
+        _remove_if_empty(folder)
+        raise
+    for warning in manifest.warnings:
+        _console.print(f"[yellow]warning:[/] {warning}", highlight=False)
+    return manifest
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _watch(folder: Path) -> Callable[[Callable[[], bool]], None]:
+    """What shows a run's progress: its events as they are written."""
+
+    def watch(alive: Callable[[], bool]) -> None:
+        show(follow(folder / EVENTS, alive), _console)
+
+    return watch
+
+
+def _show_result(folder: Path) -> None:
+    result = Result.model_validate_json((folder / RESULT).read_bytes())
+    seconds = next(event["seconds"] for event in follow(folder / EVENTS) if event["event"] == "run-ended")
+    files = [folder / name for name in (RESULT, CHART, LEDGER, EVENTS, MODEL) if (folder / name).exists()]
+    print_result(result, _console, seconds, files)
+
+
+@cli.command()
+def evaluate(
+    data: Data = "",
+    days: Annotated[
+        int, typer.Option(min=1, help="Test days, spread evenly; each is later than all training data.")
+    ] = 28,
+    homes: HomeCount = None,
+    scenario: Scenario = "default",
+    seed: Seed = 0,
+    out: Out = None,
+    tariff: TariffName = "pge-tou-c",
+    solar_share: SolarShare = None,
+    settlement: SettlementName = "firm",
+    model: Model = "small",
+) -> None:
+    """Measure savings over many test days, with the same app on the in-process grid and a model frozen on each day."""
+    from client.app import app as client_app
+
+    with _mistakes():
+        began = time.monotonic()
+        config = _options(scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model)
+        folder = _output_folder(out)
+        config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
+        manifest = _prepare(config, folder)
+        config = replace(_resolved(config, manifest), test_days=",".join(_test_days(manifest, days)))
+        config = replace(config, homes_per_node=config.homes)
+        events = EventLog(folder / EVENTS)
+        run_community(LocalGrid(client_app, 1, config.flat()), config, folder, events)
+        measured = _evaluate(config, folder, manifest.data_hash, began)
+        (folder / EVALUATION).write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        print_evaluation(measured, _console)
+        _console.print(f"[bold]Wrote[/] {folder / EVALUATION}", highlight=False, soft_wrap=True)
+
+
+def _test_days(manifest: CommunityManifest, count: int) -> list[str]:
+    """Days spread evenly from the end of the burn-in to the last day, as ISO dates."""
+    first, last = manifest.first_day + timedelta(days=BURN_IN_DAYS), manifest.last_day
+    span = (last - first).days
+    if span + 1 < count:
+        raise UserError(f"--days {count}: the data has only {span + 1} days after {BURN_IN_DAYS} days of history")
+    steps = [span] if count == 1 else [round(i * span / (count - 1)) for i in range(count)]
+    return [(first + timedelta(days=step)).isoformat() for step in steps]
+
+
+def _evaluate(config: RunConfig, folder: Path, data_hash: str, began: float) -> Evaluation:
+    """Figures of the days in the ledger."""
+    tariff, battery, homes = load_tariff(config.tariff), BatterySpec(), Homes.open(Path(config.homes_dir))
+    outcomes = []
+    for books in by_span(read_books(folder / LEDGER)):
+        bounds = Bounds(optimum_nusd(homes, books, tariff, MarketRules()))
+        outcomes.append(day_outcome(books, tariff, battery, observe(homes, books), bounds))
+    return evaluation(outcomes, battery, config, data_hash, time.monotonic() - began)
+
+
+@contextmanager
+def _mistakes() -> Iterator[None]:
+    """A user's mistake ends in one line and code 2, a failed run in one line and code 1."""
+    try:
+        yield
+    except UserError as error:
+        _fail(str(error), 2)
+    except LaunchError as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+
+
+def _fail(text: str, code: int) -> None:
+    Console(stderr=True).print(f"[red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    cli()

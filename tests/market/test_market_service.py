@@ -1,0 +1,119 @@
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, meter, meters_of_homes, order, seeds, tariff_uusd
+
+from common.clock import day_slots
+from common.tariff import load_tariff
+from market.audit import verify
+from market.ledger import AlreadyBookedError, Ledger
+from market.order import RefusalReason
+from market.service import MarketService
+
+HOMES = {f"home-{n}": 20_000 for n in range(100)} | {"b": 20_000, "s": 20_000}
+
+
+def service_of(ledger, settlement="firm", seed=0):
+    service = MarketService(RULES, load_tariff("pge-tou-c"), ledger, seed, settlement)
+    service.register(HOMES)
+    return service
+
+
+def trade_slot(service, slot, injected_wh=4_000):
+    """One slot in which s offers ``injected_wh`` and b takes all of it; what s sold and what was refused, Wh."""
+    orders = [order("b", "buy", 20_000, slot=slot), order("s", "sell", injected_wh, slot=slot)]
+    clearing = service.clear(slot, PRICE_UUSD, orders)
+    settlement = service.settle(slot, {"b": meter(20_000, 0, slot), "s": meter(0, injected_wh, slot)})
+    sold_wh = sum(trade.injected_wh for trade in settlement.trades)
+    return sold_wh, sum(refusal.refused_wh for refusal in clearing.refusals)
+
+
+@pytest.mark.parametrize("settlement", ["firm", "metered"])
+@given(data=st.data(), seed=seeds)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+def test_random_slots_leave_books_in_order(settlement, data, seed):
+    with Ledger("sqlite://") as ledger:
+        service = service_of(ledger, settlement, seed)
+        midnight = day_slots(date(2024, 1, 10)).stop
+        for slot in range(midnight - 4, midnight + 3):
+            orders = data.draw(books_of_orders(max_homes=6, slot=slot))
+            homes = [f"home-{n}" for n in range(3)] + [o.home_id for o in orders]
+            service.clear(slot, PRICE_UUSD, orders)
+            service.settle(slot, data.draw(meters_of_homes(homes, slot)))
+        assert verify(ledger.books(), RULES) == []
+
+
+@pytest.mark.parametrize("settlement", ["firm", "metered"])
+@pytest.mark.parametrize("day", [date(2024, 1, 10), date(2024, 3, 10), date(2024, 11, 3)])
+def test_the_daily_limit_holds_until_local_midnight(settlement, day):
+    slots = day_slots(day)
+    with Ledger("sqlite://") as ledger:
+        service = service_of(ledger, settlement)
+        assert trade_slot(service, slots.start) == (4_000, 0)
+        assert trade_slot(service, slots.start + 1) == (4_000, 0)
+        assert trade_slot(service, slots.start + 2) == (2_000, 2_000)
+        assert trade_slot(service, slots.stop - 1) == (0, 4_000)
+        assert trade_slot(service, slots.stop) == (4_000, 0)
+        assert verify(ledger.books(), RULES) == []
+
+
+def test_a_service_that_starts_again_remembers_what_was_sold(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        assert trade_slot(service_of(ledger), NOON, 8_000) == (8_000, 0)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        assert trade_slot(service_of(ledger), NOON + 1, 8_000) == (2_000, 6_000)
+        with pytest.raises(AlreadyBookedError):
+            trade_slot(service_of(ledger), NOON)
+
+
+def test_fills_name_the_homes_that_trade():
+    with Ledger("sqlite://") as ledger:
+        orders = [order("b", "buy", 3_000), order("s", "sell", 4_000), order("home-1", "buy", 9, PRICE_UUSD - 1)]
+        clearing = service_of(ledger).clear(NOON, PRICE_UUSD, [*orders, order("stranger", "buy", 5)])
+    injected_wh = RULES.injected_wh(3_000)
+    fills = [(fill.home_id, fill.bought_wh, fill.sold_wh, fill.price_uusd) for fill in clearing.fills]
+    assert fills == [("b", 3_000, 0, PRICE_UUSD), ("s", 0, injected_wh, PRICE_UUSD)]
+    assert [refusal.reason for refusal in clearing.refusals] == [RefusalReason.UNKNOWN_HOME]
+
+
+def test_prices_are_the_tariffs_of_the_slot():
+    with Ledger("sqlite://") as ledger:
+        service = service_of(ledger)
+        for slot in (NOON, NOON + 10):  # off-peak, and 17:00
+            prices = service.clear(slot, PRICE_UUSD, []).prices
+            service.settle(slot, {})
+            assert (prices.import_uusd, prices.export_uusd) == tariff_uusd(slot)
+
+
+def test_the_wrong_meter_counts_as_missing():
+    with Ledger("sqlite://") as ledger:
+        service = service_of(ledger)
+        service.clear(NOON, PRICE_UUSD, [order("b", "buy", 950), order("s", "sell", 1_000)])
+        meters = {"b": meter(950, 0), "s": meter(0, 1_000, NOON - 1), "stranger": meter(5, 0)}
+        settlement = service.settle(NOON, meters)
+    assert settlement.estimated == {"s"}
+    assert [row.home_id for row in settlement.meters] == ["b", "s"]
+
+
+def test_metered_fills_are_indicative():
+    with Ledger("sqlite://") as ledger:
+        service = service_of(ledger, "metered")
+        clearing = service.clear(NOON, PRICE_UUSD, [order("b", "buy", 950), order("s", "sell", 1_000)])
+        settlement = service.settle(NOON, {"b": meter(500, 0), "s": meter(0, 700)})
+    assert sum(trade.delivered_wh for trade in clearing.trades) == 950
+    assert sum(trade.delivered_wh for trade in settlement.trades) == 500
+
+
+def test_the_same_seed_gives_the_same_books():
+    def books(seed):
+        with Ledger("sqlite://") as ledger:
+            service = service_of(ledger, seed=seed)
+            orders = [order(f"home-{n}", "buy", 7) for n in range(30)] + [order("s", "sell", 16)]
+            service.clear(NOON, PRICE_UUSD, orders)
+            service.settle(NOON, {})
+            return ledger.books().postings
+
+    assert books(1).equals(books(1))
+    assert not books(1).equals(books(2))

@@ -1,0 +1,102 @@
+from hypothesis import given
+from hypothesis import strategies as st
+from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, meter, meters_of_homes, order, seeds
+
+from market.matching import match, traded_by_home
+from market.settlement import SlotPrices, metered_trades, settle
+
+PRICES = SlotPrices(NOON, PRICE_UUSD, import_uusd=280_000, export_uusd=60_000)
+
+
+def balance_nusd(settlement, account):
+    return sum(p.amount_nusd for p in settlement.postings if p.account == account)
+
+
+@st.composite
+def settled_slots(draw):
+    orders, seed = draw(books_of_orders()), draw(seeds)
+    homes = [o.home_id for o in orders] + ["holds"]
+    return orders, draw(meters_of_homes(homes)), seed
+
+
+def assert_accounts(settlement, meters):
+    """The promises of section "Money and energy": zero sum, and each home's identity to the Wh."""
+    assert sum(p.amount_nusd for p in settlement.postings) == 0
+    bought_wh, sold_wh = traded_by_home(settlement.trades)
+    assert sorted(row.home_id for row in settlement.meters) == sorted(meters.keys() | bought_wh.keys() | sold_wh.keys())
+    for row in settlement.meters:
+        traded_wh = row.bought_wh - row.sold_wh
+        assert row.import_wh - row.export_wh == traded_wh + row.grid_import_wh - row.grid_export_wh
+        assert min(row.grid_import_wh, row.grid_export_wh) == 0 <= max(row.grid_import_wh, row.grid_export_wh)
+        assert (row.bought_wh, row.sold_wh) == (bought_wh[row.home_id], sold_wh[row.home_id])
+        if row.home_id in settlement.estimated:
+            assert row.grid_import_wh == row.grid_export_wh == 0
+        else:
+            assert (row.import_wh, row.export_wh) == (meters[row.home_id].import_wh, meters[row.home_id].export_wh)
+
+
+@given(settled_slots())
+def test_firm_settlement_accounts_for_everything(case):
+    orders, meters, seed = case
+    trades = match(NOON, PRICE_UUSD, orders, RULES, seed)
+    settlement = settle(PRICES, trades, meters)
+    assert_accounts(settlement, meters)
+    traders = {t.buyer for t in trades} | {t.seller for t in trades}
+    assert settlement.estimated == traders - meters.keys()
+
+
+@given(settled_slots(), st.dictionaries(st.sampled_from([f"home-{n}" for n in range(100)]), st.integers(0, 10_000)))
+def test_metered_settlement_trades_what_was_metered(case, sold_today_wh):
+    orders, meters, seed = case
+    trades = metered_trades(PRICES, meters, orders, sold_today_wh, RULES, seed)
+    settlement = settle(PRICES, trades, meters)
+    assert_accounts(settlement, meters)
+    assert settlement.estimated == frozenset()
+    limit_of = {(o.home_id, o.side): o.limit_uusd for o in orders}
+    for row in settlement.meters:
+        net_wh = row.import_wh - row.export_wh
+        # Trading replaces energy with the grid, and never adds to it.
+        assert row.bought_wh + row.grid_import_wh == max(net_wh, 0)
+        assert row.sold_wh + row.grid_export_wh == max(-net_wh, 0)
+        assert sold_today_wh.get(row.home_id, 0) + row.sold_wh <= RULES.daily_sell_limit_wh
+        assert row.bought_wh == 0 or limit_of.get((row.home_id, "buy"), PRICE_UUSD) >= PRICE_UUSD
+        assert row.sold_wh == 0 or limit_of.get((row.home_id, "sell"), PRICE_UUSD) <= PRICE_UUSD
+
+
+@given(settled_slots())
+def test_no_home_is_worse_off_than_with_the_grid_alone_under_metered_settlement(case):
+    orders, meters, seed = case
+    traded = settle(PRICES, metered_trades(PRICES, meters, orders, {}, RULES, seed), meters)
+    alone = settle(PRICES, (), meters)
+    for home in meters:
+        sold_wh = next(row.sold_wh for row in traded.meters if row.home_id == home)
+        # Rounding the loss up costs a seller less than 1 Wh at the market's price.
+        slack_nusd = PRICE_UUSD if sold_wh else 0
+        assert balance_nusd(traded, f"home:{home}") >= balance_nusd(alone, f"home:{home}") - slack_nusd
+
+
+def test_a_firm_promise_that_was_not_kept_is_made_good_with_the_grid():
+    trades = match(NOON, PRICE_UUSD, [order("b", "buy", 950), order("s", "sell", 1_000)], RULES, 0)
+    settlement = settle(PRICES, trades, {"b": meter(import_wh=1_200), "s": meter(export_wh=400)})
+    buyer, seller = settlement.meters
+    assert (buyer.grid_import_wh, buyer.grid_export_wh) == (250, 0)
+    assert (seller.grid_import_wh, seller.grid_export_wh) == (600, 0)
+    assert balance_nusd(settlement, "home:b") == -950 * 250_000 - 250 * 280_000
+    assert balance_nusd(settlement, "home:s") == 950 * 250_000 - 600 * 280_000
+    assert balance_nusd(settlement, "grid") == 850 * 280_000
+
+
+def test_a_missing_meter_is_settled_at_its_fills_and_marked():
+    trades = match(NOON, PRICE_UUSD, [order("b", "buy", 950), order("s", "sell", 1_000)], RULES, 0)
+    settlement = settle(PRICES, trades, {"b": meter(import_wh=950)})
+    assert settlement.estimated == {"s"}
+    seller = settlement.meters[1]
+    assert (seller.import_wh, seller.export_wh, seller.grid_import_wh, seller.grid_export_wh) == (0, 1_000, 0, 0)
+
+
+def test_a_limit_that_excludes_the_price_keeps_a_home_out_of_metered_trades():
+    meters = {"b": meter(import_wh=950), "s": meter(export_wh=1_000)}
+    assert metered_trades(PRICES, meters, [], {}, RULES, 0)
+    assert not metered_trades(PRICES, meters, [order("b", "buy", 1, PRICE_UUSD - 1)], {}, RULES, 0)
+    assert not metered_trades(PRICES, meters, [order("s", "sell", 1, PRICE_UUSD + 1)], {}, RULES, 0)
+    assert metered_trades(PRICES, meters, [order("b", "sell", 1, PRICE_UUSD + 1)], {}, RULES, 0)
