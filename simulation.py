@@ -45,6 +45,7 @@ from report.summary import print_evaluation, print_result
 from server.app import EVENTS, LEDGER, MODEL, run_community
 from server.launch import LaunchError, Value, run_to_end, simulation_superlink
 from server.local_grid import LocalGrid
+from server.loopback import deployment
 
 RESULT, CHART, EVALUATION = "result.json", "day.png", "evaluate.json"
 PROJECT = Path(__file__).resolve().parent
@@ -185,6 +186,38 @@ def day(
         }  # fmt: skip
         with simulation_superlink(folder / "flower") as link:
             run_to_end(link, PROJECT, config.flat(), federation, _watch(folder))
+        _show_result(folder)
+
+
+@cli.command()
+def deploy(
+    homes: Annotated[int, typer.Option(min=1, help="Households, each a SuperNode process of its own.")] = 3,
+    slots: Annotated[int, typer.Option(min=0, help="Half-hours to trade; 0 for the whole day.")] = 12,
+    scenario: Scenario = "default",
+    seed: Seed = 0,
+    date_: Day = "",
+    data: Data = "",
+    out: Out = None,
+    tariff: TariffName = "pge-tou-c",
+    solar_share: SolarShare = None,
+    settlement: SettlementName = "firm",
+    model: Model = "small",
+) -> None:
+    """Run the same app over separate processes on this machine: SuperLink and SuperNodes, with TLS and known keys."""
+    with _mistakes():
+        config = _options(scenario, homes, 1, seed, date_, data, tariff, solar_share, settlement, model)
+        folder = _output_folder(out)
+        config = replace(config, homes_dir=str(folder / "homes"), slots=slots)
+        manifest = _prepare(config, folder)
+        # From here on only each household's own process knows its folder.
+        config = replace(
+            _resolved(config, manifest), data="household", homes_dir="", out=str(folder), poll_s=0.2, timeout_s=180.0
+        )
+        with (
+            _console.status("Starting the SuperLink and the SuperNodes"),
+            deployment(folder / "flower", [folder / "homes" / home for home in manifest.homes]) as link,
+        ):
+            run_to_end(link, PROJECT, config.flat(), {}, _watch(folder))
         _show_result(folder)
 
 

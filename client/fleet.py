@@ -94,7 +94,7 @@ class Fleet:
         caps = grid_charge_caps_wh(plan.charge_wh, share, outlook.import_uusd[: len(share)], HORIZON)
         value = stored_value(self._bank, _after_first(outlook, caps))
         buy, sell = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
-        mode = mode_at_prices(self._bank, value, buy, sell, caps[:, 0])
+        mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], self._bank.max_slot_wh))
         position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
         offers = size_orders(position, quote.price_uusd, self._sell_left(quote.slot), self._rules)
         for i, home in enumerate(self.homes):
@@ -111,7 +111,7 @@ class Fleet:
             net_wh=np.stack([forecast.net_scenarios_wh for forecast in forecasts]).astype(np.float64),
             import_uusd=self._tariff.import_uusd(slots),
             export_uusd=self._tariff.export_uusd(slots),
-            terminal_uusd=off_peak / float(self._bank.one_way_efficiency[0]),
+            terminal_uusd=off_peak / self._bank.one_way_efficiency,
         )
 
     def _plan(self, outlook: Outlook) -> PlannedFlows:

@@ -76,8 +76,8 @@ class History:
     ) -> None:
         """Close the gate at ``gate_slot``: what was metered before it is known, nothing else."""
         # Slots count from the epoch, so an even slot starts a whole hour in every time zone with whole-hour offset.
-        known_end = min(gate_slot // resolution_slots * resolution_slots, readings.end_slot)
-        n = max(known_end - readings.first_slot, 0)
+        closed = gate_slot // resolution_slots * resolution_slots
+        n = min(max(closed - readings.first_slot, 0), len(readings))
         self.first_slot = readings.first_slot
         self.known_end = readings.first_slot + n
         self.resolution_slots = resolution_slots
@@ -87,7 +87,7 @@ class History:
         self.pv_wh = _sealed(readings.pv_wh[:n])
         self.channels = None if readings.channels is None else _sealed(readings.channels[:, :n])
         self.weather = None if readings.weather is None else _sealed(readings.weather[:, :n])
-        self.forecast = None if forecast is None else _issued(forecast, self.known_end)
+        self.forecast = None if forecast is None else _issued(forecast, min(closed, self.known_end))
         self.own = None if own is None else _before(own, self.known_end)
 
     def __len__(self) -> int:

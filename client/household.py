@@ -105,6 +105,8 @@ class Household:
         state, weather = self.state, self._readings.weather
         ambient_c = 20.0 if weather is None else float(weather[0, slot - self._readings.first_slot])
         state.battery_c += _COOLING_SHARE * (ambient_c - state.battery_c) + _HEATING_C_PER_KW * abs(battery_kw)
+        if slot != state.next_slot:  # a slot was missed: the past must stay without gaps
+            state.own_past.clear()
         state.own_past.append((soc, battery_kw, state.battery_c, price_uusd / UUSD_PER_USD))
         del state.own_past[:-_PAST_SLOTS]
         state.next_slot = slot + 1

@@ -27,10 +27,16 @@ def base_statistics(home: Household, fit: Fit) -> Arrays:
 
 
 def train(home: Household, fit: Fit, arrays: Mapping[str, NDArray[np.float32]]) -> tuple[Arrays, Metrics]:
-    """Train the model on the home's own data, renew the home's forecast with it; returns the model and metrics."""
+    """Renew the home's forecast with the model that came, then train it on the home's own data.
+
+    Returns:
+        The trained model and its metrics. The home itself keeps to the average of all homes: one home's own copy
+        after a few steps forecasts worse.
+    """
     from client.training import TrainTask, train_round
     from common.model import arrays_to_state, state_to_arrays
 
+    correct(home, fit, arrays)
     config, history = home.config, home.history(fit.before_slot)
     features = home.forecaster.features(history)
     task = TrainTask(
@@ -43,9 +49,7 @@ def train(home: Household, fit: Fit, arrays: Mapping[str, NDArray[np.float32]]) 
         seed=config.seed,
         home_id=home.home_id,
     )
-    vector = arrays_to_state(arrays)
-    trained = train_round(vector, MODELS[config.model], history, features, home.forecaster.ridge, task)
-    correct(home, fit, state_to_arrays(trained.vector))
+    trained = train_round(arrays_to_state(arrays), MODELS[config.model], history, features, home.forecaster.ridge, task)
     metrics = {"num-examples": float(trained.examples), **trained.metrics}
     for head, (product, square) in trained.gate_sums.items():
         metrics |= {f"gate-{head}-product": float(product), f"gate-{head}-square": float(square)}

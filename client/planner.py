@@ -16,7 +16,7 @@ over scenarios do not depend on which other homes are in the array.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,14 +38,15 @@ class Outlook:
     Attributes:
         net_wh: net load, shape ``(H, K, T)`` with ``K`` scenarios; positive is need.
         import_uusd, export_uusd: prices, u$/kWh, shape ``(T,)`` or ``(H, T)``; export never above import.
-        terminal_uusd: value of a stored kWh after the last slot, u$ (off-peak price over one-way efficiency).
+        terminal_uusd: value of a stored kWh after the last slot, u$ (off-peak price over one-way efficiency); one for
+            all homes or shape ``(H,)``.
         grid_charge_cap_wh: most AC energy to charge from the grid in each slot, shape ``(H, T)``; None for no cap.
     """
 
     net_wh: Floats
     import_uusd: Ints
     export_uusd: Ints
-    terminal_uusd: float
+    terminal_uusd: float | Floats
     grid_charge_cap_wh: Floats | None = None
 
     def __post_init__(self) -> None:
@@ -59,9 +60,15 @@ class Outlook:
             self.net_wh[part],
             self.import_uusd[part] if self.import_uusd.ndim > 1 else self.import_uusd,
             self.export_uusd[part] if self.export_uusd.ndim > 1 else self.export_uusd,
-            self.terminal_uusd,
+            self.terminal_nusd[part] / NUSD_PER_UUSD,
             None if cap is None else cap[part],
         )
+
+    @property
+    def terminal_nusd(self) -> Floats:
+        """Terminal value in whole n$, shape ``(H,)``."""
+        terminal: Floats = np.rint(np.multiply(self.terminal_uusd, float(NUSD_PER_UUSD)))
+        return np.broadcast_to(terminal, len(self.net_wh))
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,12 @@ def mode_at_prices(
     )
 
 
+def scenario_mean(values: Floats) -> Floats:
+    """Mean along the last axis; the order of the sum is fixed, so that a home's result is its own."""
+    mean: Floats = np.cumsum(values, axis=-1)[..., -1] / values.shape[-1]
+    return mean
+
+
 def _blocks(outlook: Outlook, levels: int) -> Iterator[slice]:
     homes, scenarios, slots = outlook.net_wh.shape
     size = max(1, _BLOCK_CELLS // max(1, scenarios * slots * levels))
@@ -143,9 +156,8 @@ def _levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
     """All values that the slope can take, descending, n$ per stored kWh, shape ``(H, L)``."""
     efficiency = bank.one_way_efficiency[:, None]
     buy, sell = (np.unique(p) * NUSD_PER_UUSD for p in (outlook.import_uusd, outlook.export_uusd))
-    terminal = np.full((len(bank), 1), np.rint(outlook.terminal_uusd * NUSD_PER_UUSD))
     families = [buy * efficiency, buy / efficiency, sell * efficiency, sell / efficiency]
-    return -np.sort(-np.concatenate([*(np.rint(f) for f in families), terminal], axis=1), axis=1)
+    return -np.sort(-np.concatenate([*(np.rint(f) for f in families), outlook.terminal_nusd[:, None]], axis=1), axis=1)
 
 
 def _energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Iterator[Floats]:
@@ -160,11 +172,12 @@ def _energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Ite
     """
     change = _change_by_level(bank, outlook, levels)
     usable = bank.usable_kwh[:, None, None]
-    at_the_end = levels <= np.rint(outlook.terminal_uusd * NUSD_PER_UUSD)
-    above = np.repeat(np.where(at_the_end[:, None, :], usable, 0.0), outlook.net_wh.shape[1], axis=1)
+    at_the_end = levels <= outlook.terminal_nusd[:, None]
+    above: Floats = np.repeat(np.where(at_the_end[:, None, :], usable, 0.0), outlook.net_wh.shape[1], axis=1)
     yield above
     for slot_change in change[::-1]:
-        above = np.minimum(np.maximum(above + slot_change, 0.0), usable)
+        above = above + slot_change
+        np.clip(above, 0.0, usable, out=above)
         yield above
 
 
@@ -220,7 +233,7 @@ def _mean_over_scenarios(bank: BatteryBank, above: Floats, levels: Floats) -> St
 
 @dataclass(frozen=True)
 class PlannedFlows:
-    """What homes would do at the tariff alone, if the mean forecast came true; Wh a slot, shape ``(H, slots)``.
+    """What homes expect to do at the tariff alone, Wh a slot, shape ``(H, slots)``.
 
     Attributes:
         need_wh: import, of which ``charge_wh`` goes into the battery from the grid.
@@ -233,7 +246,7 @@ class PlannedFlows:
 
 
 def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
-    """Roll the plan for the mean of the outlook's scenarios out over its first ``slots`` slots.
+    """Roll each scenario's plan out over the outlook's first ``slots`` slots, and take the mean.
 
     Args:
         bank: the batteries.
@@ -241,52 +254,50 @@ def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slo
         outlook: what is known; its cap on grid charging, if any, binds the plan.
         slots: length of the plan; no more than the outlook has.
     """
-    mean = replace(outlook, net_wh=_mean_scenario(outlook.net_wh))
-    bands = _bands_kwh(bank, mean, slots)
-    efficiency, power = bank.one_way_efficiency, bank.max_slot_wh / WH_PER_KWH
-    net = np.ascontiguousarray(mean.net_wh[:, 0, :slots].T) / WH_PER_KWH  # (slots, H), like all below
+    levels = _levels_nusd(bank, outlook)
+    blocks = _blocks(outlook, levels.shape[1])
+    flows = [_roll_out(bank.homes(b), stored_kwh[b], outlook.homes(b), levels[b], slots) for b in blocks]
+    return PlannedFlows(*np.rint(np.concatenate(flows, axis=1) * WH_PER_KWH).astype(np.int64))
+
+
+def _roll_out(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: Floats, slots: int) -> Floats:
+    """Mean import, grid charging and export of the scenarios' plans, kWh, shape ``(3, h, slots)``."""
+    bands = _bands_kwh(bank, outlook, levels, slots)
+    efficiency, power = bank.one_way_efficiency[:, None], bank.max_slot_wh[:, None] / WH_PER_KWH
+    net = outlook.net_wh[:, :, :slots].transpose(2, 0, 1) / WH_PER_KWH  # (slots, h, K), like all below
     need, surplus = np.minimum(np.maximum(net, 0.0), power), np.minimum(np.maximum(-net, 0.0), power)
-    from_grid = power - surplus
+    most_from_grid = power - surplus
     if outlook.grid_charge_cap_wh is not None:
-        from_grid = np.minimum(from_grid, outlook.grid_charge_cap_wh[:, :slots].T / WH_PER_KWH)
-    most = (surplus * efficiency, from_grid * efficiency, need / efficiency, (power - need) / efficiency)
-    grid_charge, change = np.empty_like(net), np.empty_like(net)
-    stored = stored_kwh
+        most_from_grid = np.minimum(most_from_grid, outlook.grid_charge_cap_wh.T[:slots, :, None] / WH_PER_KWH)
+    most = np.stack([surplus * efficiency, most_from_grid * efficiency, need / efficiency, (power - need) / efficiency])
+    from_grid, change = np.empty_like(net), np.empty_like(net)
+    stored = np.repeat(stored_kwh[:, None], net.shape[2], axis=1)
     for t in range(slots):
         grid_to, surplus_to, load_to, export_to = bands[:, t]
-        charged = np.minimum(np.maximum(surplus_to - stored, 0.0), most[0][t])
-        grid_charge[t] = np.minimum(np.maximum(grid_to - stored - charged, 0.0), most[1][t])
-        used = np.minimum(np.maximum(stored - load_to, 0.0), most[2][t])
-        exported = np.minimum(np.maximum(stored - export_to - used, 0.0), most[3][t])
-        change[t] = charged + grid_charge[t] - used - exported
+        charged = np.minimum(np.maximum(surplus_to - stored, 0.0), most[0, t])
+        from_grid[t] = np.minimum(np.maximum(grid_to - stored - charged, 0.0), most[1, t])
+        used = np.minimum(np.maximum(stored - load_to, 0.0), most[2, t])
+        exported = np.minimum(np.maximum(stored - export_to - used, 0.0), most[3, t])
+        change[t] = charged + from_grid[t] - used - exported
         stored = stored + change[t]
     meter = net + np.where(change > 0.0, change / efficiency, change * efficiency)
-    flows = (np.maximum(meter, 0.0), grid_charge / efficiency, np.maximum(-meter, 0.0))
-    return PlannedFlows(*(np.rint(flow.T * WH_PER_KWH).astype(np.int64) for flow in flows))
+    mean = [scenario_mean(flow).T for flow in (np.maximum(meter, 0.0), from_grid / efficiency, np.maximum(-meter, 0.0))]
+    return np.stack(mean)
 
 
-def _bands_kwh(bank: BatteryBank, outlook: Outlook, slots: int) -> Floats:
-    """Levels of a :class:`Mode` in each of the first slots of a plan without uncertainty, shape ``(4, slots, H)``."""
-    levels = _levels_nusd(bank, outlook)
+def _bands_kwh(bank: BatteryBank, outlook: Outlook, levels: Floats, slots: int) -> Floats:
+    """Levels of a :class:`Mode` in each slot of each scenario's own plan, shape ``(4, slots, h, K)``."""
     buy, sell = (np.atleast_2d(p).T[:slots] * float(NUSD_PER_UUSD) for p in (outlook.import_uusd, outlook.export_uusd))
     efficiency = bank.one_way_efficiency
-    worth = [np.rint(w) for w in (buy / efficiency, sell / efficiency, buy * efficiency, sell * efficiency)]
-    at_least = [np.count_nonzero(levels >= w[:, :, None], axis=-1) for w in worth]
-    at_least[2] = np.count_nonzero(levels > worth[2][:, :, None], axis=-1)  # strictly: eager, as in mode_at_prices
-    bands = np.empty((4, slots, len(bank)))
-    for part in _blocks(outlook, levels.shape[1]):
-        above = np.stack(list(_energy_by_level(bank.homes(part), outlook.homes(part), levels[part])))[::-1, :, 0, :]
-        above = np.concatenate([np.zeros_like(above[..., :1]), above], axis=2)[1 : slots + 1]  # none above all levels
-        for band, count in zip(bands, at_least, strict=True):
-            band[:, part] = np.take_along_axis(above, count[:, part, None], axis=2)[..., 0]
-    bands += bank.reserve_kwh
+    worth = [np.rint(w)[:, :, None] for w in (buy / efficiency, sell / efficiency, buy * efficiency, sell * efficiency)]
+    counts = [np.count_nonzero(levels >= w, axis=-1) for w in worth]
+    counts[2] = np.count_nonzero(levels > worth[2], axis=-1)  # strictly: eager, as in mode_at_prices
+    above = np.stack(list(_energy_by_level(bank, outlook, levels)))[::-1][1 : slots + 1]  # (slots, h, K, L)
+    above = np.concatenate([np.zeros_like(above[..., :1]), above], axis=3)  # nothing is worth more than the top level
+    bands = np.stack([np.take_along_axis(above, count[:, :, None, None], axis=3)[..., 0] for count in counts])
+    bands += bank.reserve_kwh[:, None]
     bands[2] = np.maximum(bands[2], bands[0])
     return bands
-
-
-def _mean_scenario(net_wh: Floats) -> Floats:
-    mean: Floats = np.cumsum(net_wh, axis=1)[:, -1:] / net_wh.shape[1]  # cumsum: the order of the sum is fixed
-    return mean
 
 
 def grid_charge_caps_wh(desired_wh: Ints, charge_share: Floats, import_uusd: Ints, slots: int) -> Floats:
@@ -294,7 +305,7 @@ def grid_charge_caps_wh(desired_wh: Ints, charge_share: Floats, import_uusd: Int
 
     Args:
         desired_wh: the home's own planned grid charging for the slots of the broadcast curve, shape ``(H, C)``.
-        charge_share: share of it that may be done in each slot, shape ``(C,)``; 1 or more is no limit.
+        charge_share: share of it that may be done in each slot, shape ``(C,)``; above 1 is no limit.
         import_uusd: import prices of the same slots, shape ``(C,)``.
         slots: length of the caps; slots beyond the curve are not capped.
 
@@ -307,7 +318,7 @@ def grid_charge_caps_wh(desired_wh: Ints, charge_share: Floats, import_uusd: Int
         inside = window == number
         total = desired_wh[:, inside].sum(axis=1, keepdims=True)  # integers: exact in any order
         share = charge_share[inside]
-        caps[:, : len(window)][:, inside] = np.where(share < 1.0, share * total, np.inf)
+        caps[:, : len(window)][:, inside] = np.where(share <= 1.0, share * total, np.inf)
     return caps[:, :slots]
 
 

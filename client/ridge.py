@@ -6,6 +6,8 @@ The targets are residuals of seasonal profiles; central solves for the weights (
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -17,8 +19,10 @@ WEEK_POOL = 4
 """Half-hours that one target of the week head averages."""
 
 PV_HORIZON = 2 * DAY
-LOAD_FEATURES, PV_FEATURES = 311, 184
-_TARGETS = {"day": DAY, "week": WEEK // WEEK_POOL, "pv": PV_HORIZON}
+PV_LEADS = (0, 1, 2, 4, 8, 16, DAY, PV_HORIZON)
+"""Bounds of the leads, in half-hours, that share the weights of the solar head."""
+
+LOAD_FEATURES, PV_FEATURES = 311, 8
 _WEEK_SHARE = np.float32(0.3)
 _CLIP = np.float32(10.0)
 """Scaled values beyond this are clipped: one freak half-hour must not own the fit."""
@@ -67,28 +71,49 @@ def load_design(features: HomeFeatures, rows: Index) -> Float:
 
 
 def pv_design(features: HomeFeatures, rows: Index) -> Float:
-    """Rows of the solar head, shape ``(n, solar features)``; causal at each origin."""
-    at, scale = rows[:, None], features.pv_scale_wh(rows)[:, None]
-    recent = at - DAY + np.arange(DAY)
-    residual = (features.pv[recent] - features.pv_profile[recent]) / scale  # (n, 48)
+    """What each half-hour of the coming two days is told for its solar power, shape ``(n, 96, solar features)``.
+
+    Unlike the load, solar power follows the sun: each target has its own few features, in proportion to the usual
+    power of its half-hour, and all targets of like lead share their weights.
+    """
     steps = np.arange(PV_HORIZON) % DAY
-    ahead = features.weather_ahead(rows, PV_HORIZON)  # (n, 96, 4)
-    usual_light = features.light_profile[at + steps]  # (n, 96)
-    more_light = ahead[:, :, 2] - usual_light
-    profile = features.pv_profile[at + steps] / scale  # (n, 96)
-    # Relative change of the light times the usual power: what a panel would do, whatever its size and direction.
-    change = profile * np.clip(more_light / (usual_light + 0.1), -1, 2)
-    blocks = [
-        _pooled(residual[:, :-6], 2),
-        residual[:, -6:],
-        _pooled(profile[:, :DAY], 2),
-        _pooled(more_light, 2),
-        _pooled(change, 2),
-        _pooled(ahead[:, :DAY, 0], 4),
-        _phase(features, rows),
-        np.ones((len(rows), 1), np.float32),
+    target, scale = rows[:, None] + steps, features.pv_scale_wh(rows)[:, None]  # (n, 96), (n, 1)
+    usual = features.pv_profile[target] / scale
+    errors = [(features.pv[target - DAY * k] - features.pv_profile[target - DAY * k]) / scale for k in (1, 2, 3)]
+    # What a panel does in other light, whatever its size and direction: the usual power times the change of the light.
+    change = usual * _light_change(features, rows, steps, features.weather_ahead(rows, PV_HORIZON)[:, :, 2])
+    seen = features.weather[target - DAY, 2]
+    explained = usual * _light_change(features, rows - DAY, steps, seen)
+    columns = [
+        usual,
+        np.minimum(change, 0),
+        np.maximum(change, 0),
+        errors[0],
+        errors[0] - explained,
+        (errors[0] + errors[1] + errors[2]) / 3,
+        usual * _recent_error(features, rows, 6)[:, None],
+        usual * _recent_error(features, rows, DAY)[:, None],
     ]
-    return np.clip(np.concatenate(blocks, axis=1, dtype=np.float32), -_CLIP, _CLIP)
+    design: Float = np.clip(np.stack(columns, axis=2), -_CLIP, _CLIP)
+    return design
+
+
+def _light_change(features: HomeFeatures, rows: Index, steps: Index, light: Float) -> Float:
+    """Change of the light against the usual of its hour, as a share of it, -1..2; shape ``(n, steps)``."""
+    target, last = rows[:, None] + steps, rows[:, None] + DAY - 1  # no profile is known after a day
+    hour = target - (target + features.first_slot) % 2  # forecasts are means of hours
+    usual = (features.light_profile[hour] + features.light_profile[np.minimum(hour + 1, last)]) / 2
+    change: Float = np.clip((light - usual) / (usual + np.float32(0.1)), -1, 2)
+    return change
+
+
+def _recent_error(features: HomeFeatures, rows: Index, slots: int) -> Float:
+    """Error of the solar profile over the last ``slots``, as a share of it; shape ``(n,)``."""
+    recent = rows[:, None] - slots + np.arange(slots)
+    usual = features.pv_profile[recent].sum(axis=1)
+    error = features.pv[recent].sum(axis=1) - usual
+    share: Float = np.clip(error / (usual + features.pv_scale_wh(rows)), -2, 2)
+    return share
 
 
 def _weather_blocks(features: HomeFeatures, rows: Index) -> list[Float]:
@@ -151,7 +176,8 @@ def pv_base(features: HomeFeatures, rows: Index, horizon: int, weights: RidgeWei
     if weights is not None:
         ahead = min(horizon, PV_HORIZON)
         scale = features.pv_scale_wh(rows)[:, None]
-        base[:, :ahead] += scale * _product(pv_design(features, rows), weights.pv[:, :ahead])
+        per_step = np.repeat(weights.pv[:, :, 0], np.diff(PV_LEADS), axis=0)  # (7, 8) -> (96, 8)
+        base[:, :ahead] += scale * np.einsum("nhp,hp->nh", pv_design(features, rows), per_step)[:, :ahead]
     return np.maximum(base, 0) * lit_ahead(features, rows, horizon)
 
 
@@ -190,13 +216,14 @@ def statistics(features: HomeFeatures, before_slot: int) -> dict[str, NDArray[np
 
 
 def _empty_sums() -> dict[str, NDArray[np.float64]]:
-    total = {}
-    for head in HEADS:
-        width = PV_FEATURES if head == "pv" else LOAD_FEATURES
-        total[f"{head}_gram"] = np.zeros((width, width))
-        total[f"{head}_cross"] = np.zeros((width, _TARGETS[head]))
-        total[f"{head}_count"] = np.zeros(1)
-    return total
+    leads = len(PV_LEADS) - 1
+    shapes = {
+        "day": ((LOAD_FEATURES, LOAD_FEATURES), (LOAD_FEATURES, DAY), (1,)),
+        "week": ((LOAD_FEATURES, LOAD_FEATURES), (LOAD_FEATURES, WEEK // WEEK_POOL), (1,)),
+        "pv": ((leads, PV_FEATURES, PV_FEATURES), (leads, PV_FEATURES, 1), (leads,)),
+    }
+    names = ("gram", "cross", "count")
+    return {f"{head}_{name}": np.zeros(shape) for head in HEADS for name, shape in zip(names, shapes[head], strict=True)}
 
 
 def _add_load(total: dict[str, NDArray[np.float64]], features: HomeFeatures, rows: Index, end: int) -> None:
@@ -213,7 +240,13 @@ def _add_pv(total: dict[str, NDArray[np.float64]], features: HomeFeatures, rows:
     rows = rows[rows + PV_HORIZON <= end]
     actual = features.pv[rows[:, None] + np.arange(PV_HORIZON)]  # (n, 96)
     residual = (actual - pv_profile_base(features, rows, PV_HORIZON)) / features.pv_scale_wh(rows)[:, None]
-    _accumulate(total, "pv", pv_design(features, rows).astype(np.float64), residual)
+    design, lit = pv_design(features, rows), lit_ahead(features, rows, PV_HORIZON) > 0
+    for lead, (low, high) in enumerate(pairwise(PV_LEADS)):
+        day = lit[:, low:high]  # the night teaches nothing
+        x, y = design[:, low:high][day].astype(np.float64), residual[:, low:high][day]  # (m, 8), (m,)
+        total["pv_gram"][lead] += x.T @ x
+        total["pv_cross"][lead, :, 0] += x.T @ np.clip(y, -_CLIP, _CLIP).astype(np.float64)
+        total["pv_count"][lead] += len(x)
 
 
 def _accumulate(total: dict[str, NDArray[np.float64]], head: str, x: NDArray[np.float64], residual: Float) -> None:

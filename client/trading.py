@@ -1,9 +1,9 @@
 """Sizing of firm orders: a newsvendor with the battery as recourse.
 
-A firm order is a promise made before the slot's net load is known.  What one more Wh at the meter will then be worth is
-known for each scenario: the tariff where the home imports or exports at the margin, and the value of stored energy where
-its battery takes up the difference.  A home buys while the expected worth is above the price, and sells while it is
-below what the seller gets.
+A firm order is a promise made before the slot's net load is known.  What one more Wh at the meter will then be worth
+is known for each scenario: the tariff where the home imports or exports at the margin, and the value of stored energy
+where its battery takes up the difference.  A home buys while the expected worth is above the price, and sells while it
+is below what the seller gets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints
-from client.planner import NUSD_PER_UUSD, StoredValue
+from client.planner import NUSD_PER_UUSD, StoredValue, scenario_mean
 from common.config import MarketRules
 from common.units import WH_PER_KWH
 
@@ -56,7 +56,7 @@ class Position:
     import_uusd: int
     export_uusd: int
 
-    def worth_uusd(self, delivered_wh: Floats) -> Floats:
+    def worth_uusd(self, delivered_wh: NDArray[np.floating]) -> Floats:
         """Expected worth of one more Wh at the meter, u$/kWh.
 
         Args:
@@ -72,8 +72,14 @@ class Position:
         value = self.value.at(self.stored_kwh[:, None] - rest * per_wh / WH_PER_KWH)
         worth = np.clip(value * per_wh / NUSD_PER_UUSD, self.export_uusd, self.import_uusd)
         worth = np.where(rest > power, self.import_uusd, np.where(rest < -power, self.export_uusd, worth))
-        mean: Floats = np.cumsum(worth, axis=1)[:, -1] / worth.shape[1]  # cumsum: the order of the sum is fixed
-        return mean
+        return scenario_mean(worth)
+
+    def room_wh(self) -> tuple[Ints, Ints]:
+        """Most energy that home and battery could take in, and give, in any scenario; whole Wh, shape ``(H,)``."""
+        power = self.bank.max_slot_wh
+        take, give = self.net_wh.max(axis=1) + power, power - self.net_wh.min(axis=1)
+        take_wh, give_wh = (np.floor(np.maximum(room, 0.0)).astype(np.int64) for room in (take, give))
+        return take_wh, give_wh
 
 
 def size_orders(position: Position, price_uusd: int, sell_left_wh: Ints, rules: MarketRules) -> Offers:
@@ -92,7 +98,9 @@ def size_orders(position: Position, price_uusd: int, sell_left_wh: Ints, rules: 
     received = price_uusd * rules.delivered_share
     buy = _largest(lambda wh: position.worth_uusd(wh - 0.5) > price_uusd, len(position.bank))
     sell = _largest(lambda wh: position.worth_uusd(0.5 - wh) < received, len(position.bank))
-    sell = np.minimum(sell, np.maximum(sell_left_wh, 0))
+    # Nobody buys to export, nor sells what is imported, even at an odd price.
+    most_buy, most_sell = position.room_wh()
+    buy, sell = np.minimum(buy, most_buy), np.minimum(np.minimum(sell, most_sell), np.maximum(sell_left_wh, 0))
     highest_bid = np.floor(position.worth_uusd(buy - 0.5))
     lowest_ask = np.ceil(position.worth_uusd(0.5 - sell) / rules.delivered_share)
     limit = np.where(buy > 0, highest_bid, np.where(sell > 0, lowest_ask, price_uusd))

@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from client.features import DAY, MONTH, TRAILING, WEEK, Float, HomeFeatures, Index
+from client.batches import Batch, make_batch
+from client.features import DAY, TRAILING, WEEK, HomeFeatures, Index
 from client.forecaster import HORIZON, Correction
 from client.history import History
 from client.ridge import load_base, pv_base
-from client.tokens import COVARIATE_NAMES, GROUPS, TOKEN_CHANNELS, WEATHER_COVARIATES, make_tokens
+from client.tokens import make_tokens
 from common.config import ModelSpec
-from common.model import CHANNELS, COVARIATES, MASKS, QUANTILES, Heads, Transformer, load_model, to_vector
+from common.model import QUANTILES, Heads, Transformer, load_model, to_vector
 from common.ridge import GATED_HEADS, RidgeWeights
-
-assert (len(TOKEN_CHANNELS), len(GROUPS), len(COVARIATE_NAMES)) == (CHANNELS, MASKS, COVARIATES)
 
 VALIDATION = 14 * DAY
 """Slots at the end of the history that are never trained on: the gates are fitted there."""
@@ -35,15 +34,11 @@ VALIDATION = 14 * DAY
 CORRECTION_SLOTS = HORIZON + 12
 """Slots that a correction covers: a horizon from any quote before the next round."""
 
-_STALE_SLOTS = (0, 2, 4)
-"""Ages at which a correction is used before the next round's replaces it; the gates are fitted for these."""
+_AGES = (0, 2, 4)
+"""Slots since a correction was made at which it is still used; the gates are fitted for these."""
 
 _WEIGHT_DECAY, _BETAS, _CLIP_NORM, _WARM_STEPS = 0.05, (0.9, 0.95), 1.0, 20
 _PV_WEIGHT, _WEEK_WEIGHT, _MONTH_WEIGHT = 4.0, 0.3, 0.1
-_DROP = 0.3
-"""Chance that a sequence loses its appliances, its weather, its battery and market."""
-
-_CLIP = np.float32(10.0)
 
 
 @dataclass(frozen=True)
@@ -75,26 +70,14 @@ class Trained:
         vector: parameters, flat float32 (see :mod:`common.model`).
         examples: forecast origins trained on; 0 where the history is too short, then the vector is as it came.
         gate_sums: for each head ``[<r, f>, <f, f>]``, float64, for :func:`common.ridge.solve_gates`.
-        metrics: ``loss`` of the last steps; on the held-out days, in units of the home's scale,
-            ``base_rmse`` and ``hybrid_rmse`` of the day's load, ungated.
+        metrics: ``loss``, mean over the last steps; and of the model that came, on the held-out days, in units of the
+            home's scale, ``base_rmse`` and ``hybrid_rmse`` of the day's load, ungated.
     """
 
     vector: NDArray[np.float32]
     examples: int
     gate_sums: dict[str, NDArray[np.float64]]
     metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B sequences of T tokens with the scaled residuals to learn; ``*_known`` is 1 where a target may be used."""
-
-    past: Tensor
-    future: Tensor
-    load: Tensor  # (B, T, 1440)
-    load_known: Tensor  # (B, T, 1440)
-    pv: Tensor  # (B, T, 48)
-    pv_known: Tensor  # (B, T, 48)
 
 
 @contextmanager
@@ -113,7 +96,10 @@ def train_round(
     ridge: RidgeWeights | None,
     task: TrainTask,
 ) -> Trained:
-    """Train the model ``vector`` on one home for some steps, then evaluate it on the held-out days.
+    """Evaluate the global model ``vector`` on the held-out days of one home, then train it there for some steps.
+
+    The gates are for the model that came, not for the one that leaves: what a home corrects its forecasts with is the
+    average of all homes, and one home's own copy after a few steps is worse than it.
 
     Args:
         vector: global parameters.
@@ -126,8 +112,8 @@ def train_round(
         model = load_model(spec, vector)
         end = min(task.before_slot, features.end) - features.first_slot
         rng = np.random.default_rng(np.random.SeedSequence([task.seed, crc32(task.home_id.encode()), task.round]))
-        losses, examples = _descend(model, history, features, ridge, task, rng, end - VALIDATION)
         gate_sums, metrics = _validate(model, history, features, ridge, end)
+        losses, examples = _descend(model, history, features, ridge, task, rng, end - VALIDATION)
         metrics["loss"] = float(np.mean(losses[-4:])) if losses else 0.0
         return Trained(to_vector(model) if losses else vector, examples, gate_sums, metrics)
 
@@ -177,60 +163,6 @@ def _schedule(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * min((step - warm) / max(steps - warm, 1), 1.0)))
 
 
-def make_batch(
-    history: History,
-    features: HomeFeatures,
-    ridge: RidgeWeights | None,
-    rows: Index,
-    limit: int,
-    rng: np.random.Generator | None = None,
-) -> Batch:
-    """Sequences of tokens at ``rows`` ``(B, T)``, with the targets before row ``limit``.
-
-    Args:
-        history, features, ridge: of the home.
-        rows: origins of the tokens.
-        limit: first row that no target may touch.
-        rng: draws which channel groups a sequence loses; None to lose none.
-    """
-    b, t = rows.shape
-    flat = rows.ravel()
-    tokens = make_tokens(history, features, flat, ridge)
-    past, flags, future = tokens.past, tokens.flags, tokens.future
-    if rng is not None:
-        _drop_groups(past, flags, future, np.repeat(rng.random((b, 3)) < _DROP, t, axis=0))
-    target = flat[:, None] + np.arange(MONTH)  # (B T, 1440)
-    known = target < limit
-    scale, pv_scale = tokens.scale_wh[:, None], tokens.pv_scale_wh[:, None]
-    target = np.minimum(target, limit - 1)
-    load = (features.load[target] - load_base(features, flat, MONTH, ridge)) / scale
-    pv = (features.pv[target[:, :DAY]] - pv_base(features, flat, DAY, ridge)) / pv_scale
-    alive = features.alive(flat)[:, None]  # nothing is to be learnt after a month of a dead meter
-    has_pv = np.full((len(flat), DAY), features.has_pv)
-
-    def tensor(values: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, np.float32).reshape(b, t, -1))
-
-    return Batch(
-        past=tensor(np.concatenate([past.reshape(b * t, -1), flags], axis=1)),  # (B T, 48 x 24 + 5)
-        future=tensor(future),
-        load=tensor(np.clip(load, -_CLIP, _CLIP) * known),
-        load_known=tensor(known & alive),
-        pv=tensor(np.clip(pv, -_CLIP, _CLIP) * known[:, :DAY]),
-        pv_known=tensor(known[:, :DAY] & has_pv),
-    )
-
-
-def _drop_groups(past: Float, flags: Float, future: Float, drop: NDArray[np.bool_]) -> None:
-    """Zero the groups that ``drop`` ``(n, 3)`` says: appliances, weather, battery and market."""
-    names = list(GROUPS)
-    for column, groups in enumerate((("appliances",), ("weather",), ("battery", "market"))):
-        for group in groups:
-            past[drop[:, column], :, GROUPS[group]] = 0
-            flags[drop[:, column], names.index(group)] = 0
-    future[drop[:, 1], :, WEATHER_COVARIATES] = 0
-
-
 def _run(model: Transformer, batch: Batch) -> Heads:
     with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16()):
         heads = model(batch.past, batch.future)
@@ -238,8 +170,9 @@ def _run(model: Transformer, batch: Batch) -> Heads:
 
 
 def fast_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware."""
-    return bool(torch.cpu._is_avx512_bf16_supported())
+    """Whether this CPU multiplies bfloat16 in hardware: a step of the full model then takes two thirds of the time."""
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported is not None and supported())
 
 
 def _loss(heads: Heads, batch: Batch) -> Tensor:
@@ -269,7 +202,7 @@ def _validate(
     sums = {head: np.zeros(2) for head in GATED_HEADS}
     days = min(model.spec.context_days, (end - TRAILING) // DAY - 1)
     if days < 1:
-        return sums, {}
+        return sums, {"base_rmse": 0.0, "hybrid_rmse": 0.0}
     last = end - DAY - np.array([0, 16, 32])  # three times of day; even, so on whole hours if the end is
     rows = last[:, None] - DAY * np.arange(days - 1, -1, -1)  # (3, T)
     rows = rows[rows[:, 0] >= TRAILING]
@@ -279,14 +212,27 @@ def _validate(
     known, pv_known = batch.load_known * held_out, batch.pv_known * held_out
     _add(sums, "week", batch.load[..., DAY:WEEK], heads.week[..., DAY:, 0], known[..., DAY:WEEK])
     _add(sums, "month", batch.load[..., WEEK:], heads.month[..., WEEK:], known[..., WEEK:])
-    day, pv = batch.load[..., :DAY], batch.pv
-    for age in _STALE_SLOTS:
-        _add(sums, "day", day, heads.day[..., 0], known[..., :DAY])
-        _add(sums, "pv", pv, heads.pv, pv_known)
-    count = float(known[..., :DAY].sum().clamp(min=1.0))
+    for age in _AGES:
+        load, pv = _residuals_at_age(features, ridge, rows, age)
+        _add(sums, "day", load, heads.day[..., age:, 0], known[..., age:DAY])
+        _add(sums, "pv", pv, heads.pv[..., age:], pv_known[..., age:])
+    day, known = batch.load[..., :DAY], known[..., :DAY]
+    count = float(known.sum().clamp(min=1.0))
     errors = {"base_rmse": day, "hybrid_rmse": day - heads.day[..., 0]}
-    metrics = {name: math.sqrt(float((e**2 * known[..., :DAY]).sum()) / count) for name, e in errors.items()}
-    return sums, metrics
+    return sums, {name: math.sqrt(float((e**2 * known).sum()) / count) for name, e in errors.items()}
+
+
+def _residuals_at_age(
+    features: HomeFeatures, ridge: RidgeWeights | None, rows: Index, age: int
+) -> tuple[Tensor, Tensor]:
+    """Scaled residuals of the day when the base is made ``age`` slots after the correction; ``(B, T, 48 - age)``."""
+    flat, horizon = rows.ravel(), DAY - age
+    target = flat[:, None] + age + np.arange(horizon)  # (B T, 48 - age)
+    load = features.load[target] - load_base(features, flat + age, horizon, ridge)
+    pv = features.pv[target] - pv_base(features, flat + age, horizon, ridge)
+    scaled = (load / features.scale_wh(flat)[:, None], pv / features.pv_scale_wh(flat)[:, None])
+    first, second = (torch.from_numpy(values.reshape(*rows.shape, horizon)) for values in scaled)
+    return first, second
 
 
 def _add(sums: dict[str, NDArray[np.float64]], head: str, residual: Tensor, said: Tensor, known: Tensor) -> None:

@@ -72,8 +72,8 @@ def local_calendar(slots: NDArray[np.int64], timezone: str = TIMEZONE) -> LocalC
     days = index.year * 10000 + index.month * 100 + index.day
     return LocalCalendar(
         half_hour=np.asarray(index.hour * 2 + index.minute // 30, np.int64),
-        weekday=np.asarray(index.dayofweek, np.int64),
-        day_of_year=np.asarray(index.dayofyear, np.int64),
+        weekday=np.asarray(index.day_of_week, np.int64),
+        day_of_year=np.asarray(index.day_of_year, np.int64),
         month=np.asarray(index.month, np.int64),
         holiday=np.isin(np.asarray(days, np.int64), np.fromiter(holidays, np.int64)).astype(np.int64),
     )

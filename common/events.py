@@ -6,6 +6,7 @@ A ServerApp's output is no terminal and cannot draw; it writes events, and the c
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -19,8 +20,9 @@ class EventLog:
         self._file: TextIO = path.open("a", encoding="utf-8")
 
     def write(self, event: str, **values: object) -> None:
-        """Append an event with its moment (UTC) and its values (JSON types)."""
-        line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **values}
+        """Append an event with its moment (UTC) and its values (JSON types; NaN becomes null)."""
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **finite}
         self._file.write(json.dumps(line, allow_nan=False) + "\n")
         self._file.flush()
 

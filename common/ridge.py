@@ -11,12 +11,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 HEADS = ("day", "week", "pv")
 """What the ridge forecasts: load of the coming day and week, and solar power of the coming two days."""
 
-SHRINKAGE = {"day": 0.1, "week": 0.3, "pv": 0.1}
+SHRINKAGE = {"day": 0.1, "week": 0.3, "pv": 0.003}
 """Ridge penalty per sample: features have about unit variance, so this is the share of a direction that is shrunk."""
 
 GATED_HEADS = ("day", "week", "month", "pv")
@@ -30,7 +29,7 @@ class RidgeWeights:
     Attributes:
         day: shape ``(load features, 48)``, half-hours.
         week: shape ``(load features, 84)``, means of 2 hours.
-        pv: shape ``(solar features, 96)``, half-hours.
+        pv: shape ``(leads, solar features, 1)``: the targets of a like lead share their weights.
     """
 
     day: NDArray[np.float32]
@@ -64,16 +63,15 @@ def solve(total: Mapping[str, NDArray[np.float64]]) -> RidgeWeights:
 
     Args:
         total: for each head ``<head>_gram`` (features, features), ``<head>_cross`` (features, targets) and
-            ``<head>_count`` (1,), as :func:`add` returns them. A head without samples gets zero weights.
+            ``<head>_count`` (1,), as :func:`add` returns them; of the solar head one for each group of leads,
+            with a leading axis. A head without samples gets zero weights.
     """
     weights: dict[str, NDArray[np.float32]] = {}
     for head in HEADS:
-        cross, count = total[f"{head}_cross"], float(total[f"{head}_count"][0])
-        if count > 0:
-            gram = total[f"{head}_gram"] + SHRINKAGE[head] * count * np.eye(len(cross))
-            weights[head] = cho_solve(cho_factor(gram), cross).astype(np.float32)
-        else:
-            weights[head] = np.zeros(cross.shape, np.float32)
+        gram, cross, count = (total[f"{head}_{name}"] for name in ("gram", "cross", "count"))
+        penalty = SHRINKAGE[head] * np.maximum(count, 1)[:, None, None] * np.eye(gram.shape[-1])
+        weights[head] = np.linalg.solve(gram + penalty, cross[None] if cross.ndim == 2 else cross)
+        weights[head] = weights[head].reshape(cross.shape).astype(np.float32)
     return RidgeWeights(**weights)
 
 

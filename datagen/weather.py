@@ -146,7 +146,7 @@ class _Time:
             days=standard / SLOTS_PER_DAY,
             hours=(standard % SLOTS_PER_DAY) / 2,
             noons=np.arange(first, last, dtype=np.float64) + 0.5,
-            day_of_year=np.asarray(index.dayofyear, np.int64),
+            day_of_year=np.asarray(index.day_of_year, np.int64),
             years=range(index[0].year, index[-1].year + 1),
         )
 

@@ -64,7 +64,7 @@ class Settlement:
         trades: that are paid.
         meters: one for each home that metered or traded, by home id.
         postings: they sum to 0 n$.
-        estimated: homes whose meter did not come and that were settled at their fills.
+        estimated: homes that traded and whose meter did not come.
     """
 
     prices: SlotPrices
@@ -82,8 +82,8 @@ def home_account(home_id: str) -> str:
 def settle(prices: SlotPrices, trades: Sequence[Trade], meters: Mapping[str, Meter]) -> Settlement:
     """Settle trades against meters; what the trades leave open is bought from or sold to the grid.
 
-    A home that traded but whose meter is missing is settled at its fills: no deviation, no grid energy, and it is
-    named in ``estimated``. A home without meter and without trades is left out: its energy is unknown, not zero.
+    A home that traded but whose meter is missing is settled as if it had used what it bought and delivered nothing of
+    what it sold, and is named in ``estimated``. A home without meter and without trades is left out: its energy is unknown, not zero.
 
     Args:
         prices: of the slot.
@@ -147,7 +147,9 @@ def metered_trades(
 
 
 def _settle_home(home_id: str, meter: Meter | None, bought_wh: int, sold_wh: int) -> SettledMeter:
-    import_wh, export_wh = (bought_wh, sold_wh) if meter is None else (meter.import_wh, meter.export_wh)
+    # A silent buyer is taken to have used what it bought; a silent seller to have delivered nothing, so that the grid
+    # makes its shortfall good at its cost: nobody gains by keeping a meter silent.
+    import_wh, export_wh = (bought_wh, 0) if meter is None else (meter.import_wh, meter.export_wh)
     deviation_wh = (import_wh - export_wh) - (bought_wh - sold_wh)
     return SettledMeter(
         home_id=home_id,

@@ -33,7 +33,8 @@ class Community:
         import_uusd, export_uusd: the tariff, u$/kWh, shape ``(T,)``.
         batteries: one a home.
         stored_kwh: stored energy at the start, shape ``(H,)``.
-        terminal_uusd: value of a stored kWh at the end, u$: the off-peak price over the one-way efficiency.
+        terminal_uusd: value of a stored kWh at the end, u$: the off-peak price over the one-way efficiency; one for
+            all homes or shape ``(H,)``.
         day: number of the local day of each slot, shape ``(T,)``, ascending; for the daily sell limit.
         rules: of the market.
     """
@@ -43,7 +44,7 @@ class Community:
     export_uusd: Ints
     batteries: Sequence[BatterySpec]
     stored_kwh: Floats
-    terminal_uusd: float
+    terminal_uusd: float | Floats
     day: Ints
     rules: MarketRules
 
@@ -93,7 +94,7 @@ def _solve(community: Community, *, trade: bool) -> Optimum:
     objective = np.concatenate([np.tile(buy, homes), -np.tile(sell, homes), *[nothing] * 4, -final.ravel()])
     equal_a, equal_b = _equations(community)
     limit_a, limit_b = _daily_limit(community)
-    result = linprog(
+    result = linprog(  # type: ignore[call-overload]  # its stubs know no sparse matrices
         objective,
         A_eq=equal_a,
         b_eq=equal_b,
@@ -111,9 +112,9 @@ def _solve(community: Community, *, trade: bool) -> Optimum:
     gained_kwh = flows["stored"][:, -1] - community.stored_kwh
     cost = flows["import"] * buy - flows["export"] * sell + flows["bought"] * price - flows["sold"] * received
     return Optimum(
-        cost.sum(axis=1) - gained_kwh * community.terminal_uusd / UUSD_PER_USD,
-        *(flows[name] for name in _FLOWS),
-        price,
+        cost_usd=cost.sum(axis=1) - gained_kwh * community.terminal_uusd / UUSD_PER_USD,
+        **{f"{name}_kwh": flow for name, flow in flows.items()},
+        price_usd=price,
     )
 
 

@@ -109,7 +109,10 @@ def _draw_homes(axes: Axes, homes: Sequence[Home]) -> None:
         return
     ranks = np.arange(1, len(bars) + 1)
     many = len(bars) > HOMES_NAMED
-    axes.bar(ranks, bars, width=1.0 if many else 0.7, color=BLUE, label="battery and trade")
+    if many:
+        axes.fill_between(ranks, bars, step="mid", color=BLUE, lw=0, label="battery and trade")
+    else:
+        axes.bar(ranks, bars, width=0.7, color=BLUE, label="battery and trade")
     size = 12 if many else 70
     axes.scatter(ranks, marks, s=size, marker="D", color=ORANGE, edgecolor="white", lw=0 if many else 1,
                  label="its battery alone", zorder=4)  # fmt: skip

@@ -60,8 +60,11 @@ def observe(homes: Homes, books: Books) -> Observed:
     load, pv, stored = (np.zeros((len(ids), len(slots)), np.int64) for _ in range(3))
     for i, home in enumerate(ids):
         load[i], pv[i] = homes.load_and_pv_wh(home, slots)
-        mine = books.meters[books.meters["home_id"] == home].set_index("slot").reindex(slots, fill_value=0)
-        battery_wh = (mine["import_wh"] - mine["export_wh"]).to_numpy(np.int64) - (load[i] - pv[i])
+        mine = books.meters[books.meters["home_id"] == home].set_index("slot")
+        metered = (mine["import_wh"] - mine["export_wh"]).reindex(slots)
+        # A slot whose meter did not come tells nothing of the battery: as if it stood still.
+        battery_wh = metered.to_numpy(np.float64, na_value=np.nan) - (load[i] - pv[i])
+        battery_wh = np.nan_to_num(battery_wh)
         efficiency = homes.batteries[home].one_way_efficiency
         change = np.where(battery_wh > 0, battery_wh * efficiency, battery_wh / efficiency)
         said = books.totals[books.totals["home_id"] == home].set_index("day_slot")["stored_start_wh"]

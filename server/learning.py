@@ -76,9 +76,11 @@ class Learning:
             rounds=self._rounds,
             slot=before_slot,
             homes=len(by_home),
-            gates=dict(zip(GATED_HEADS, self.gates, strict=True)),
+            gates=list(self.gates),
             seconds=round(time.monotonic() - began, 3),
-            **{name: metrics[name] for name in ("loss", "base_rmse", "hybrid_rmse") if name in metrics},
+            loss=metrics.get("loss"),
+            validation_base=metrics.get("base_rmse"),
+            validation_hybrid=metrics.get("hybrid_rmse"),
         )
 
     def refresh(self, before_slot: int) -> None:

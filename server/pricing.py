@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
 
+_HEADROOM = 1.1
+"""Import while charging over the highest planned import without it; plans are means, lower than a real day's peak."""
+
 _BELOW_IMPORT_UUSD = UUSD_PER_USD // 100
 """The market's price stays a cent under the import price, so that buying at home is always worth it."""
 
@@ -59,33 +62,37 @@ def price_curve(
     return tuple(sdr_price(*slot, rules) for slot in slots)
 
 
-def charge_share(need_wh: Ints, charge_wh: Ints, import_uusd: Ints, slack: float = 1.2) -> tuple[float, ...]:
+def charge_share(need_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[float, ...]:
     """Share of a home's own planned grid charging that it may do in each slot, so that no new peak arises.
 
-    Charging is poured like water over the rest of the community's import: all slots of a window in which charging is
-    cheapest get the same level, or none where the import is above it already.  A window ends where the import price
-    rises; the client uses the same rule (``client.planner.charge_windows``).
+    The charging of a window is poured like water over the rest of the community's import in the window's cheapest
+    slots, so that together they are as flat as can be; and it never stands higher than the head-room under the
+    community's usual peak.  A window ends where the import price rises; the client has the same rule
+    (``client.planner.charge_windows``).
 
     Args:
         need_wh: the community's planned import, Wh, shape ``(T,)``, of which ...
         charge_wh: ... this much is charged from the grid.
         import_uusd: import prices, u$/kWh, shape ``(T,)``.
-        slack: shares of a window add up to this, so that homes may finish early or catch up.
 
     Returns:
-        Shares, shape ``(T,)``; :data:`UNLIMITED` where nothing needs a limit.
+        Shares, shape ``(T,)``; :data:`UNLIMITED` in dearer slots, where nobody charges from the grid for later.
     """
     share = np.full(len(need_wh), UNLIMITED)
+    rest = (need_wh - charge_wh).astype(np.float64)
+    # The mean counts where homes need little but what they charge.
+    usual_peak = _HEADROOM * max(rest.max(), need_wh.mean())
     window = np.cumsum(np.diff(import_uusd, prepend=import_uusd[:1]) > 0)
     for number in range(int(window[-1]) + 1):
         inside = window == number
         cheapest = inside & (import_uusd == import_uusd[inside].min())
         total = int(charge_wh[inside].sum())
         if total > 0:
-            poured = _pour((need_wh - charge_wh)[cheapest].astype(np.float64), slack * total) / total
+            headroom = np.maximum(usual_peak - rest[cheapest], 0.0)
+            poured = np.minimum(_pour(rest[cheapest], total), headroom) / total
         else:
-            poured = np.full(np.count_nonzero(cheapest), slack / np.count_nonzero(cheapest))
-        share[cheapest] = np.minimum(poured, UNLIMITED)
+            poured = np.full(1, 1.0 / np.count_nonzero(cheapest))  # no plan yet: evenly
+        share[cheapest] = np.minimum(poured, 1.0)
     return tuple(share.tolist())
 
 
@@ -96,4 +103,5 @@ def _pour(ground: Floats, volume: float) -> Floats:
     filled = cells * low - np.cumsum(low)  # volume when the water stands at each cell's ground
     wet = int(np.count_nonzero(filled < volume))
     level = low[wet - 1] + (volume - filled[wet - 1]) / wet
-    return np.maximum(level - ground, 0.0)
+    depth: Floats = np.maximum(level - ground, 0.0)
+    return depth

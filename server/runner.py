@@ -155,7 +155,7 @@ class Runner:
         if quote is None:
             return None
         self._plans |= {home.home_id: home.plan for home in homes if home.plan is not None}
-        orders = [order for home in homes for order in home.orders]
+        orders = [order for home in homes for order in home.orders if order.home_id == home.home_id]
         clearing = self._market.clear(quote.slot, quote.price_uusd, orders)
         for refusal in clearing.refusals:
             self._events.write(

@@ -17,10 +17,8 @@ def importer_for(path: Path) -> Importer:
     """Importer of the format at ``path``.
 
     Raises:
-        UserError: no such path, or no known format.
+        UserError: no known format.
     """
-    if not path.exists():
-        raise UserError(f"data '{path}': no such file or folder (or write 'generated')")
     for importer in IMPORTERS.values():
         if importer.detect(path):
             return importer

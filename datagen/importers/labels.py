@@ -82,7 +82,7 @@ def _fitting_date(path: Path, day: Ints, month: Ints, day_type: Ints, turn_row: 
     for year in YEARS:
         first = date(year, int(month[turn_row]), 1) - timedelta(days=int(day[turn_row]))
         calendar = pd.date_range(first, periods=int(day[-1]) + 1)
-        months, weekdays = np.asarray(calendar.month)[day], np.asarray(calendar.dayofweek)[day] + 1
+        months, weekdays = np.asarray(calendar.month)[day], np.asarray(calendar.day_of_week)[day] + 1
         wrong = np.flatnonzero((months != month) | ((weekdays != day_type) & (day_type != HOLIDAY_TYPE)))
         if not len(wrong):
             return first

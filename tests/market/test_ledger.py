@@ -86,6 +86,7 @@ def test_sums_what_each_home_sold(tmp_path):
             ledger.book(settlement_of(slot))
         injected_wh = RULES.injected_wh(3_000)
         assert ledger.sold_wh(range(NOON + 1, NOON + 48)) == {"s": 2 * injected_wh}
+        assert ledger.sold_wh(range(NOON, NOON + 2)) == {"s": 2 * injected_wh}
         assert ledger.sold_wh(range(0, NOON)) == {}
 
 

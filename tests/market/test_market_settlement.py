@@ -86,12 +86,12 @@ def test_a_firm_promise_that_was_not_kept_is_made_good_with_the_grid():
     assert balance_nusd(settlement, "grid") == 850 * 280_000
 
 
-def test_a_missing_meter_is_settled_at_its_fills_and_marked():
+def test_a_silent_seller_pays_for_its_shortfall_and_is_marked():
     trades = match(NOON, PRICE_UUSD, [order("b", "buy", 950), order("s", "sell", 1_000)], RULES, 0)
     settlement = settle(PRICES, trades, {"b": meter(import_wh=950)})
     assert settlement.estimated == {"s"}
     seller = settlement.meters[1]
-    assert (seller.import_wh, seller.export_wh, seller.grid_import_wh, seller.grid_export_wh) == (0, 1_000, 0, 0)
+    assert (seller.import_wh, seller.export_wh, seller.grid_import_wh, seller.grid_export_wh) == (0, 0, 1_000, 0)
 
 
 def test_a_limit_that_excludes_the_price_keeps_a_home_out_of_metered_trades():

@@ -98,6 +98,15 @@ def test_the_last_watt_hour_of_a_tie_favours_nobody():
     assert all(500 <= won[home] <= 700 for home in homes), won
 
 
+def test_trade_ids_are_unique_over_slots():
+    ids = [
+        t.trade_id
+        for slot in (NOON, NOON + 1)
+        for t in cleared([order("b", "buy", 9_000, slot=slot), order("s", "sell", 5_000, slot=slot)], slot=slot)
+    ]
+    assert ids == sorted(set(ids))
+
+
 def test_the_seed_decides_ties():
     orders = [order(f"home-{n}", "buy", 7) for n in range(30)] + [order("s", "sell", 16)]
     assert cleared(orders, seed=1) == cleared(orders, seed=1)

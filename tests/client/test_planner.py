@@ -1,0 +1,197 @@
+"""The planner against a linear program, its ties, its caps; a home alone or among others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from client.battery import BatteryBank, follow
+from client.planner import (
+    Outlook,
+    charge_windows,
+    grid_charge_caps_wh,
+    indicative_plan,
+    mode_at_prices,
+    stored_value,
+)
+from common.config import BatterySpec
+
+OFF_PEAK, PEAK, EXPORT = 280_000, 510_000, 60_000
+ETA = 0.9**0.5
+TERMINAL = OFF_PEAK / ETA
+
+
+def plan_cost_usd(spec, stored_kwh, net_wh, imports, exports, terminal, caps_wh):
+    """Oracle: least cost of one home and one scenario, as a linear program; None caps for no cap."""
+    slots = len(net_wh)
+    one, none = np.eye(slots), np.zeros((slots, slots))
+    eta, power = spec.one_way_efficiency, spec.max_slot_kwh
+    # import, export, charge from grid, charge from surplus, discharge, stored
+    objective = np.concatenate([imports, -exports, np.zeros(4 * slots)]) / 1e6
+    objective[-1] = -terminal / 1e6
+    balance = np.hstack([one, -one, -one, -one, one, none])
+    storage = np.hstack([none, none, -eta * one, -eta * one, one / eta, one - np.eye(slots, k=-1)])
+    right = np.concatenate([net_wh / 1000, [stored_kwh], np.zeros(slots - 1)])
+    both = np.hstack([none, none, one, one, none, none])
+    surplus = np.maximum(-net_wh / 1000, 0)
+    grid = np.full(slots, power) if caps_wh is None else np.minimum(caps_wh / 1000, power)
+    upper = [*[np.inf] * (2 * slots), *grid, *surplus, *[power] * slots, *[spec.ceiling_kwh] * slots]
+    lower = [0.0] * (5 * slots) + [spec.reserve_kwh] * slots
+    result = linprog(
+        objective,
+        A_eq=np.vstack([balance, storage]),
+        b_eq=right,
+        A_ub=both,
+        b_ub=np.full(slots, power),
+        bounds=np.column_stack([lower, upper]),
+    )
+    assert result.status == 0, result.message
+    return result.fun
+
+
+def random_case(seed, homes=1, scenarios=1, slots=12):
+    rng = np.random.default_rng(seed)
+    specs = [
+        BatterySpec(
+            capacity_kwh=float(rng.choice([0.0, 4.0, 13.5])),
+            max_power_kw=float(rng.choice([1.0, 5.0])),
+            round_trip_efficiency=float(rng.choice([0.8, 0.9, 1.0])),
+        )
+        for _ in range(homes)
+    ]
+    imports = rng.choice([PEAK, OFF_PEAK, 350_000], slots)
+    exports = np.minimum(rng.choice([EXPORT, 250_000, OFF_PEAK], slots), imports)
+    net = rng.normal(300, 1500, (homes, scenarios, slots)).round()
+    caps = rng.choice([0.0, 400.0, np.inf], (homes, slots)) if rng.random() < 0.5 else None
+    terminal = np.array([float(rng.choice([0.0, 200_000.0, OFF_PEAK / s.one_way_efficiency])) for s in specs])
+    return specs, Outlook(net, imports, exports, terminal, caps)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_the_slope_integrates_to_the_cost_of_the_linear_program(seed):
+    specs, outlook = random_case(seed)
+    spec, bank = specs[0], BatteryBank.of(specs)
+    value = stored_value(bank, outlook)
+    share = np.random.default_rng(seed).random(2)
+    low, high = np.sort(spec.reserve_kwh + share * (spec.ceiling_kwh - spec.reserve_kwh))
+    caps = None if outlook.grid_charge_cap_wh is None else outlook.grid_charge_cap_wh[0]
+    low_cost, high_cost = (
+        plan_cost_usd(
+            spec, s, outlook.net_wh[0, 0], outlook.import_uusd, outlook.export_uusd, outlook.terminal_uusd[0], caps
+        )
+        for s in (low, high)
+    )
+    points = np.unique(np.concatenate([[low, high], np.clip(value.edge_kwh[0], low, high)]))
+    middle = (points[1:] + points[:-1]) / 2
+    saved = float((value.at(middle[None])[0] * np.diff(points)).sum()) / 1e9 if len(middle) else 0.0
+    assert saved == pytest.approx(low_cost - high_cost, abs=1e-6), f"seed {seed}"
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_following_the_modes_reaches_the_optimum_when_the_forecast_is_true(seed):
+    specs, outlook = random_case(seed)
+    spec, bank = specs[0], BatteryBank.of(specs)
+    start = stored = bank.reserve_kwh + 0.4 * bank.usable_kwh
+    cost = 0.0
+    for t in range(outlook.net_wh.shape[2]):
+        caps = outlook.grid_charge_cap_wh
+        rest = Outlook(
+            outlook.net_wh[:, :, t + 1 :],
+            outlook.import_uusd[t + 1 :],
+            outlook.export_uusd[t + 1 :],
+            outlook.terminal_uusd,
+            None if caps is None else caps[:, t + 1 :],
+        )
+        buy, sell = int(outlook.import_uusd[t]), int(outlook.export_uusd[t])
+        limit = np.full(1, np.inf) if caps is None else caps[:, t]
+        net = outlook.net_wh[:, 0, t].astype(np.int64)
+        flow = follow(bank, stored, net, mode_at_prices(bank, stored_value(bank, rest), buy, sell, limit))
+        stored = flow.stored_kwh
+        meter = int((net + flow.charge_wh - flow.discharge_wh)[0])
+        cost += meter * (buy if meter > 0 else sell) / 1e9
+    cost -= float(stored[0] * outlook.terminal_uusd[0]) / 1e6
+    caps = None if outlook.grid_charge_cap_wh is None else outlook.grid_charge_cap_wh[0]
+    best = plan_cost_usd(
+        spec, start[0], outlook.net_wh[0, 0], outlook.import_uusd, outlook.export_uusd, outlook.terminal_uusd[0], caps
+    )
+    assert best - 1e-6 <= cost <= best + 0.0006 * outlook.net_wh.shape[2], f"seed {seed}"  # whole Wh, each slot
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_a_home_alone_or_among_others(seed):
+    specs, outlook = random_case(seed, homes=5, scenarios=10, slots=30)
+    bank = BatteryBank.of(specs)
+    stored = bank.reserve_kwh + 0.5 * bank.usable_kwh
+    value, plan = stored_value(bank, outlook), indicative_plan(bank, stored, outlook, 20)
+    mode = mode_at_prices(bank, value, PEAK, EXPORT, np.full(5, np.inf))
+    for i in range(5):
+        me = slice(i, i + 1)
+        alone = stored_value(bank.homes(me), outlook.homes(me))
+        my_plan = indicative_plan(bank.homes(me), stored[me], outlook.homes(me), 20)
+        my_mode = mode_at_prices(bank.homes(me), alone, PEAK, EXPORT, np.full(1, np.inf))
+        assert np.array_equal(alone.edge_kwh[0], value.edge_kwh[i])
+        assert np.array_equal(alone.value_nusd[0], value.value_nusd[i])
+        for one, all_ in ((my_plan, plan), (my_mode, mode)):
+            assert all(np.array_equal(getattr(one, f)[0], getattr(all_, f)[i]) for f in type(one).__dataclass_fields__)
+
+
+def test_prices_by_home_equal_shared_prices():
+    specs, outlook = random_case(7, homes=3, scenarios=4)
+    bank = BatteryBank.of(specs)
+    tiled = Outlook(
+        outlook.net_wh,
+        np.tile(outlook.import_uusd, (3, 1)),
+        np.tile(outlook.export_uusd, (3, 1)),
+        outlook.terminal_uusd,
+        outlook.grid_charge_cap_wh,
+    )
+    assert np.array_equal(stored_value(bank, tiled).edge_kwh, stored_value(bank, outlook).edge_kwh)
+    one, other = (indicative_plan(bank, bank.reserve_kwh, o, 8) for o in (outlook, tiled))
+    assert np.array_equal(one.need_wh, other.need_wh)
+
+
+def _day(net_wh):
+    slot = np.arange(len(net_wh)) % 48
+    imports = np.where((slot >= 32) & (slot < 40), PEAK, OFF_PEAK)
+    return Outlook(np.array(net_wh, float)[None, None], imports, np.full(len(slot), EXPORT), TERMINAL)
+
+
+def test_eager_ties_charge_at_once_and_no_more_than_the_peak_needs():
+    bank = BatteryBank.of([BatterySpec()])
+    need = np.where(np.arange(108) % 48 < 32, 200.0, np.where(np.arange(108) % 48 < 40, 500.0, 200.0))
+    need[40:] = -500.0  # sun for ever after: only the first peak is worth charging for
+    value = stored_value(bank, _day(need))
+    mode = mode_at_prices(bank, value, OFF_PEAK, EXPORT, np.full(1, np.inf))
+    assert mode.grid_charge_to_kwh[0] == pytest.approx(1.35 + 8 * 0.5 / ETA)
+    assert follow(bank, bank.reserve_kwh, np.array([200]), mode).charge_wh[0] == 2_500
+
+
+def test_the_indicative_plan_balances():
+    bank = BatteryBank.of([BatterySpec(), BatterySpec(capacity_kwh=0)])
+    rng = np.random.default_rng(0)
+    net = rng.normal(200, 900, (2, 1, 108)).round()
+    outlook = Outlook(net, *(_day(net[0, 0]).import_uusd, np.full(108, EXPORT)), TERMINAL)
+    plan = indicative_plan(bank, bank.reserve_kwh, outlook, 48)
+    assert (plan.need_wh * plan.surplus_wh == 0).all()
+    assert (plan.charge_wh <= plan.need_wh).all()
+    assert np.array_equal(plan.need_wh[1] - plan.surplus_wh[1], net[1, 0, :48])  # no battery: the load itself
+    assert plan.need_wh[0, 32:40].sum() < 0.2 * np.maximum(net[0, 0, 32:40], 0).sum()
+
+
+def test_caps_share_what_the_home_itself_wants():
+    imports = np.array([OFF_PEAK, OFF_PEAK, PEAK, OFF_PEAK])
+    assert charge_windows(imports).tolist() == [0, 0, 1, 1]
+    desired = np.array([[600, 400, 0, 100], [0, 0, 0, 0]])
+    caps = grid_charge_caps_wh(desired, np.array([0.25, 0.5, 2.0, 1.0]), imports, 6)
+    assert caps.tolist() == [[250, 500, np.inf, 100, np.inf, np.inf], [0, 0, np.inf, 0, np.inf, np.inf]]
+
+
+def test_an_export_price_above_the_import_price_is_refused():
+    with pytest.raises(ValueError, match="export price"):
+        Outlook(np.zeros((1, 1, 2)), np.array([1, 1]), np.array([1, 2]), 0.0)

@@ -1,0 +1,79 @@
+"""Price signal and charging guard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.config import MarketRules
+from server.pricing import UNLIMITED, charge_share, price_curve, sdr_price
+
+RULES = MarketRules()
+OFF_PEAK, PEAK, EXPORT = 280_000, 510_000, 60_000
+ENERGY = st.integers(0, 50_000)
+
+
+def test_known_points():
+    assert sdr_price(0, 0, PEAK, EXPORT, RULES) == 500_000  # no surplus: a cent under the tariff
+    assert sdr_price(0, 5_000, OFF_PEAK, EXPORT, RULES) == 270_000
+    assert sdr_price(5_000, 0, OFF_PEAK, EXPORT, RULES) == 100_000  # nobody needs it: the floor
+    assert sdr_price(10_000, 9_500, OFF_PEAK, EXPORT, RULES) == 100_000  # after the loss it is just enough
+    half = OFF_PEAK * EXPORT / ((OFF_PEAK - EXPORT) / 2 + EXPORT) / 2 + OFF_PEAK / 2
+    assert sdr_price(10_000, 19_000, OFF_PEAK, EXPORT, RULES) == round(half)
+
+
+@given(ENERGY, ENERGY, ENERGY)
+def test_more_surplus_never_raises_the_price_and_it_stays_in_bounds(surplus, more, need):
+    price = sdr_price(surplus, need, OFF_PEAK, EXPORT, RULES)
+    assert sdr_price(surplus + more, need, OFF_PEAK, EXPORT, RULES) <= price
+    assert sdr_price(surplus, need + more, OFF_PEAK, EXPORT, RULES) >= price
+    assert RULES.floor_uusd <= price <= OFF_PEAK - 10_000
+
+
+def test_a_tariff_under_the_floor_gives_the_floor():
+    assert sdr_price(0, 1_000, 50_000, 10_000, RULES) == RULES.floor_uusd
+
+
+def test_the_curve_is_the_price_of_each_slot():
+    surplus, need = np.array([0, 4_000]), np.array([1_000, 5_000])
+    imports, exports = np.array([OFF_PEAK, PEAK]), np.array([EXPORT, EXPORT])
+    assert price_curve(surplus, need, imports, exports, RULES) == tuple(
+        sdr_price(int(s), int(n), int(i), EXPORT, RULES) for s, n, i in zip(surplus, need, imports, strict=True)
+    )
+
+
+def test_charging_fills_the_valley():
+    rest = np.array([3_000, 1_000, 2_000, 5_000, 500])
+    charge = np.array([3_000, 0, 0, 0, 0])
+    imports = np.array([OFF_PEAK, OFF_PEAK, OFF_PEAK, PEAK, OFF_PEAK])
+    share = charge_share(rest + charge, charge, imports)
+    assert share[:3] == pytest.approx((0.0, 2 / 3, 1 / 3))  # to 3000 Wh each
+    assert share[3] == UNLIMITED
+    assert share[4] == 1.0  # nobody plans to charge then
+
+
+def test_no_new_peak_though_all_want_to_charge_in_the_last_slot():
+    rest, charge = np.array([2_000, 4_000]), np.array([50_000, 0])
+    share = charge_share(rest + charge, charge, np.array([OFF_PEAK, PEAK]))
+    assert share[0] * 50_000 + 2_000 <= 1.1 * max(4_000, (rest + charge).mean()) + 1
+
+
+@given(st.lists(st.tuples(ENERGY, ENERGY), min_size=1, max_size=48), st.integers(0, 47))
+def test_shares_hold_the_peak_and_fit_the_wire(slots, rise):
+    rest, charge = np.array(slots).T
+    imports = np.where(np.arange(len(rest)) < rise, OFF_PEAK, PEAK)
+    share = np.array(charge_share(rest + charge, charge, imports))
+    assert ((share >= 0) & (share <= UNLIMITED)).all()
+    for window in (imports == OFF_PEAK, imports == PEAK):
+        if window.any() and charge[window].sum() > 0:
+            allowed = share[window] * charge[window].sum()
+            assert allowed.sum() <= charge[window].sum() + 1e-6
+            peak = 1.1 * max(rest.max(), (rest + charge).mean())
+            assert (allowed + rest[window] <= np.maximum(peak, rest[window]) + 1e-6).all()
+
+
+def test_without_plans_the_night_is_shared_evenly():
+    nothing = np.zeros(4, np.int64)
+    assert charge_share(nothing, nothing, np.full(4, OFF_PEAK)) == (0.25,) * 4

@@ -1,0 +1,89 @@
+"""Whole runs on the in-process grid."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from common.books import Books
+from common.config import MarketRules
+from common.errors import UserError
+from common.messages import HomeReply, SlotRequest
+from market.audit import verify
+
+Run = Callable[..., Books]
+
+
+def same(a: Books, b: Books) -> None:
+    for name in ("slots", "trades", "meters", "postings", "totals"):
+        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name), obj=name)
+
+
+def test_books_are_sound_and_a_seed_repeats(run_local: Run) -> None:
+    once, twice = run_local(slots=20), run_local(slots=20)
+    same(once, twice)
+    assert verify(once, MarketRules()) == []
+    assert len(once.slots) == 20
+    assert len(once.totals) == 3
+    assert once.postings.groupby("slot")["amount_nusd"].sum().eq(0).all()
+
+
+def test_a_gateway_trades_like_its_homes_alone(run_local: Run) -> None:
+    same(run_local(homes_per_node=1), run_local(homes_per_node=3))
+
+
+def test_wrong_number_of_nodes_says_how_to_give_it(run_local: Run) -> None:
+    with pytest.raises(UserError, match='--federation-config "num-supernodes=5"'):
+        run_local(homes=5, timeout_s=0.5)
+
+
+def test_homes_without_enough_history_are_named(run_local: Run) -> None:
+    with pytest.raises(UserError, match="home home-00000 has readings from 2024-06-18"):
+        run_local(date="2024-07-01")
+
+
+def test_changing_the_future_changes_no_decision(run_local: Run, homes_root: Path, tmp_path: Path) -> None:
+    """Readings and forecasts from a slot on are turned upside down; what was decided before its gate stays."""
+    other = tmp_path / "other"
+    shutil.copytree(homes_root, other)
+    before = run_local(slots=12)
+    cut = int(before.slots["slot"].min()) + 8  # after the federated round at slot 6
+    for folder in sorted(other.glob("home-*")):
+        path = folder / "readings.parquet"
+        table = pd.read_parquet(path)
+        late = table["slot"] >= cut
+        for column in ("load_wh", "pv_wh", "temperature_c", "irradiance_w_m2"):
+            changed = (500 + 3 * table.loc[late, column].iloc[::-1].to_numpy()).clip(max=9000)
+            table.loc[late, column] = changed.astype(table[column].dtype)
+        table.to_parquet(path, index=False)
+        path = folder / "weather_forecast.parquet"
+        issued = pd.read_parquet(path)
+        issued.loc[issued["issue_slot"] > cut, "temperature_c"] += 20
+        path.unlink()  # the homes share one file
+        issued.to_parquet(path, index=False)
+    after = run_local(root=other, slots=12)
+    for name, until in (("slots", cut), ("trades", cut), ("meters", cut - 1), ("postings", cut - 1)):
+        a, b = (getattr(books, name) for books in (before, after))
+        pd.testing.assert_frame_equal(a[a["slot"] <= until], b[b["slot"] <= until], obj=name)
+    assert not before.meters.equals(after.meters), "the change must reach the meters of later slots"
+
+
+def test_a_silent_home_has_no_orders_and_the_others_trade_on(run_local: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from client.fleet import Fleet
+
+    original = Fleet.slot
+
+    def slot(self: Fleet, request: SlotRequest) -> tuple[HomeReply, ...]:
+        if request.quote is not None and request.quote.slot % 2 and self.homes[0].home_id == "home-00001":
+            raise RuntimeError("no power")
+        return original(self, request)
+
+    monkeypatch.setattr(Fleet, "slot", slot)
+    books = run_local(slots=20)
+    assert len(books.slots) == 20
+    counts = books.meters.groupby("home_id").size()
+    assert counts["home-00000"] == 20
+    assert counts["home-00001"] < 20
+    assert verify(books, MarketRules()) == []
