@@ -310,6 +310,9 @@ def evaluate(
     solar_share: SolarShare = None,
     settlement: SettlementName = "firm",
     model: Model = "small",
+    forecaster: Annotated[
+        str, typer.Option(help="hybrid, base (no Transformer), profile, or perfect (a bound).")
+    ] = "hybrid",
 ) -> None:
     """Measure savings over many test days, with the same app on the in-process grid and a model frozen on each day."""
     from client.app import app as client_app
@@ -318,7 +321,8 @@ def evaluate(
         began = time.monotonic()
         config = _options(scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model)
         folder = _output_folder(out)
-        config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
+        config = replace(config, homes_dir=str(folder / "homes"), out=str(folder), forecaster=forecaster)
+        config.check()
         manifest = _prepare(config, folder)
         config = replace(_resolved(config, manifest), test_days=",".join(_test_days(manifest, days)))
         config = replace(config, homes_per_node=config.homes)

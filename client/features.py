@@ -24,7 +24,7 @@ TRAILING = 28 * DAY
 """Slots of the trailing level; an origin needs that much history."""
 
 _FORGET = np.float32(0.9)
-_MEDIAN_DAYS, _LIGHT_DAYS, _WEEKS = 21, 14, 4
+_MEDIAN_DAYS, _LIT_DAYS, _TRUST_DAYS, _WEEKS = 21, 14, 14, 4
 _LEAST_SCALE_WH = 50.0
 _GROWTH = 62 * DAY
 _WEATHER_CENTRE = np.array([18.0, 60.0, 0.0, 3.0], np.float32)
@@ -64,6 +64,7 @@ class HomeFeatures:
         self.median_profile, self.light_profile, self.lit = np.zeros((3, n), np.float32)
         self.weather = np.zeros((n, 4), np.float32)
         self._sum, self._square_sum, self._pv_sum, self._pv_square_sum = np.zeros((4, self._capacity + 1))
+        self._light_true_sum, self._light_said_sum = np.zeros((2, self._capacity + 1))
         slots = np.arange(self.first_slot, self.first_slot + n)
         calendar = local_calendar(slots, history.timezone)
         self.half_hour, self.weekday = calendar.half_hour, calendar.weekday
@@ -95,7 +96,6 @@ class HomeFeatures:
         self.pv[low:high] = history.pv_wh[low:high]
         if history.weather is not None:
             self.weather[low:high] = _scaled(history.weather[:, low:high].T)
-        # Sums of integers: exact in float64, so the same whatever the steps in which they were added up.
         load, pv = self.load[low:high].astype(np.float64), self.pv[low:high].astype(np.float64)
         for total, values in (
             (self._sum, load),
@@ -103,7 +103,7 @@ class HomeFeatures:
             (self._pv_sum, pv),
             (self._pv_square_sum, pv**2),
         ):
-            total[low + 1 : high + 1] = total[low] + np.cumsum(values)
+            _continue_sum(total, low, values)
 
     def _extend(self, a: int, b: int) -> None:
         """Profiles for the targets that rows ``a..b`` (at most a day) newly inform."""
@@ -118,10 +118,44 @@ class HomeFeatures:
             profile[tomorrow] = _FORGET * profile[rows] + (1 - _FORGET) * values[rows]
         days = min(a // DAY + 1, _MEDIAN_DAYS)
         self.median_profile[tomorrow] = np.median(_past(self.load, tomorrow, DAY, days), axis=0)
-        days = min(a // DAY + 1, _LIGHT_DAYS)
+        days = min(a // DAY + 1, _LIT_DAYS)
         self.lit[tomorrow] = (_past(self.pv, tomorrow, DAY, days) > 0).any(axis=0)
         next_week = slice(a + WEEK, b + WEEK)
         self.week_profile[next_week] = _past(self.load, next_week, WEEK, min(a // WEEK + 1, _WEEKS)).mean(axis=0)
+        self._judge_light(np.arange(a, b))
+
+    def _judge_light(self, rows: Index) -> None:
+        """Compare what the light foreseen 12 hours before meant for the solar power of ``rows`` with what came."""
+        lead, said = DAY // 4, np.zeros(len(rows), np.float32)
+        old = rows >= 2 * DAY
+        origins = rows[old] - lead
+        light = self.weather_ahead(origins, lead + 1, lead)[:, :, 2]  # (m, 1)
+        said[old] = (self.pv_profile[rows[old], None] * self.light_change(origins, np.array([lead]), light))[:, 0]
+        _continue_sum(self._light_true_sum, rows[0], said * (self.pv[rows] - self.pv_profile[rows]))
+        _continue_sum(self._light_said_sum, rows[0], said**2)
+
+    def light_trust(self, rows: Index) -> Float:
+        """Share of the foreseen change of solar power that came true in the last weeks, 0..1, shape ``(n,)``.
+
+        The least-squares factor: near 1 in changeable weather, near 0 in a clear summer, when all that the weather
+        forecast adds to the profile is its error.
+        """
+        window = _TRUST_DAYS * DAY
+        true, said = (total[rows] - total[rows - window] for total in (self._light_true_sum, self._light_said_sum))
+        doubt = self.pv_scale_wh(rows) ** 2
+        return np.clip((true + 0.5 * doubt) / (said + doubt), 0, 1).astype(np.float32)
+
+    def light_change(self, rows: Index, steps: Index, light: Float) -> Float:
+        """Change of the light against the usual of its hour, as a share of it, -1..2; shape ``(n, steps)``.
+
+        Args:
+            rows: origins. steps: slots after the origin, below 48. light: scaled irradiance there.
+        """
+        target, last = rows[:, None] + steps, rows[:, None] + DAY - 1  # no profile is known after a day
+        hour = target - (target + self.first_slot) % 2  # forecasts are means of hours
+        usual = (self.light_profile[hour] + self.light_profile[np.minimum(hour + 1, last)]) / 2
+        change: Float = np.clip((light - usual) / (usual + np.float32(0.1)), -1, 2)
+        return change
 
     def rows(self, origins: Index) -> Index:
         """Row numbers of origins, shape ``(n,)``.
@@ -164,19 +198,19 @@ class HomeFeatures:
         spread = (self._square_sum[rows] - self._square_sum[rows - n]) / n - mean**2
         return np.asarray(spread > _LEAST_SCALE_WH**2)
 
-    def weather_ahead(self, rows: Index, horizon: int) -> Float:
-        """Weather forecast for the slots from each origin on, scaled; shape ``(n, horizon, 4)``.
+    def weather_ahead(self, rows: Index, horizon: int, start: int = 0) -> Float:
+        """Weather forecast for the slots from ``start`` after each origin on, scaled; ``(n, horizon - start, 4)``.
 
         The newest forecast issued at or before the origin; past its last lead its last day repeats. Without one:
         yesterday's weather at the same half-hour.
         """
-        steps = np.arange(horizon)
-        ahead: Float = self.weather[rows[:, None] - DAY + steps % DAY]  # (n, horizon, 4)
+        steps = np.arange(start, horizon)
+        ahead: Float = self.weather[rows[:, None] - DAY + steps % DAY]  # (n, steps, 4)
         if self._forecast is None or not self.has_weather:
             return ahead
         issue = np.searchsorted(self._forecast.issue_slot, rows + self.first_slot, side="right") - 1  # (n,)
         age = rows + self.first_slot - self._forecast.issue_slot[np.maximum(issue, 0)]  # (n,)
-        lead = (age[:, None] + steps) // 2  # (n, horizon)
+        lead = (age[:, None] + steps) // 2  # (n, steps)
         lead -= 24 * np.maximum(-(-(lead - FORECAST_LEAD_HOURS + 1) // 24), 0)
         known = issue >= 0
         ahead[known] = _scaled(self._forecast.values[issue[known, None], lead[known]])
@@ -191,6 +225,11 @@ class HomeFeatures:
 def _scaled(weather: NDArray[np.float32]) -> Float:
     scaled: Float = (weather - _WEATHER_CENTRE) / _WEATHER_SPREAD
     return scaled
+
+
+def _continue_sum(total: NDArray[np.float64], low: int, values: NDArray[np.floating]) -> None:
+    """Add up from entry ``low`` on, one after the other: the same bits whatever the steps in which values come."""
+    total[low : low + len(values) + 1] = np.cumsum(np.append(total[low], values.astype(np.float64)))
 
 
 def _past(values: Float, target: slice, period: int, count: int) -> Float:

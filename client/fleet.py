@@ -94,11 +94,15 @@ class Fleet:
         caps = grid_charge_caps_wh(plan.charge_wh, share, outlook.import_uusd[: len(share)], HORIZON)
         value = stored_value(self._bank, _after_first(outlook, caps))
         buy, sell = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
+        # A home that never traded would have no guard against the community's rebound either.
+        alone_value = stored_value(self._bank, _after_first(outlook, None))
+        alone = mode_at_prices(self._bank, alone_value, buy, sell, self._bank.max_slot_wh)
         mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], self._bank.max_slot_wh))
         position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
         offers = size_orders(position, quote.price_uusd, self._sell_left(quote.slot), self._rules)
         for i, home in enumerate(self.homes):
             home.state.mode = [float(level[i]) for level in _levels(mode)]
+            home.state.alone_mode = [float(level[i]) for level in _levels(alone)]
             home.state.price_uusd = quote.price_uusd
         orders = {home.home_id: _orders(offers, i, home.home_id, quote.slot) for i, home in enumerate(self.homes)}
         return orders, {home.home_id: _wire(plan, i, quote.slot) for i, home in enumerate(self.homes)}
@@ -137,8 +141,9 @@ class Fleet:
         load, pv = (np.array(column, np.int64) for column in zip(*readings, strict=True))
         traded = np.array([f.bought_wh - f.sold_wh for f in fill], np.int64)
         mode = Mode(*np.array([home.state.mode for home in self.homes], np.float64).T)
+        alone_mode = Mode(*np.array([home.state.alone_mode for home in self.homes], np.float64).T)
         flow = follow(self._bank, self._stored(), load - pv - traded, mode)
-        alone = follow(self._bank, np.array([h.state.alone_kwh for h in self.homes]), load - pv, mode)
+        alone = follow(self._bank, np.array([h.state.alone_kwh for h in self.homes]), load - pv, alone_mode)
         slots = np.array([settle.slot])
         buy, sell = int(self._tariff.import_uusd(slots)[0]), int(self._tariff.export_uusd(slots)[0])
         meters = {}
@@ -187,14 +192,14 @@ def _book(
     home.remember(slot, soc, (charge - discharge) / WH_PER_KWH / SLOT_HOURS, state.price_uusd)
 
 
-def _after_first(outlook: Outlook, caps_wh: Floats) -> Outlook:
-    """The outlook without its first slot, with caps on grid charging."""
+def _after_first(outlook: Outlook, caps_wh: Floats | None) -> Outlook:
+    """The outlook without its first slot, with caps on grid charging if there are any."""
     return Outlook(
         net_wh=outlook.net_wh[:, :, 1:],
         import_uusd=outlook.import_uusd[1:],
         export_uusd=outlook.export_uusd[1:],
         terminal_uusd=outlook.terminal_uusd,
-        grid_charge_cap_wh=caps_wh[:, 1:],
+        grid_charge_cap_wh=None if caps_wh is None else caps_wh[:, 1:],
     )
 
 

@@ -186,7 +186,7 @@ def _change_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Flo
     net = outlook.net_wh.transpose(2, 0, 1) / WH_PER_KWH  # (T, h, K)
     efficiency, power = bank.one_way_efficiency[:, None], bank.max_slot_wh[:, None] / WH_PER_KWH
     to_load, from_surplus = np.minimum(np.maximum(net, 0.0), power), np.minimum(np.maximum(-net, 0.0), power)
-    from_grid = power - from_surplus
+    from_grid: Floats = power - from_surplus
     if outlook.grid_charge_cap_wh is not None:
         from_grid = np.minimum(from_grid, outlook.grid_charge_cap_wh.T[:, :, None] / WH_PER_KWH)
 
@@ -194,7 +194,7 @@ def _change_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Flo
         return stored_kwh[..., None] * counts[:, :, None, :]
 
     def price(uusd: Ints) -> Floats:  # (T, 1 or h, 1)
-        by_slot: Floats = np.atleast_2d(uusd).T[:, :, None] * float(NUSD_PER_UUSD)
+        by_slot: Floats = np.atleast_2d(uusd).T[:, :, None].astype(np.float64) * NUSD_PER_UUSD
         return by_slot
 
     buy, sell, by_home = price(outlook.import_uusd), price(outlook.export_uusd), efficiency  # (h, 1)

@@ -22,7 +22,7 @@ PV_HORIZON = 2 * DAY
 PV_LEADS = (0, 1, 2, 4, 8, 16, DAY, PV_HORIZON)
 """Bounds of the leads, in half-hours, that share the weights of the solar head."""
 
-LOAD_FEATURES, PV_FEATURES = 311, 8
+LOAD_FEATURES, PV_FEATURES = 311, 10
 _WEEK_SHARE = np.float32(0.3)
 _CLIP = np.float32(10.0)
 """Scaled values beyond this are clipped: one freak half-hour must not own the fit."""
@@ -81,13 +81,15 @@ def pv_design(features: HomeFeatures, rows: Index) -> Float:
     usual = features.pv_profile[target] / scale
     errors = [(features.pv[target - DAY * k] - features.pv_profile[target - DAY * k]) / scale for k in (1, 2, 3)]
     # What a panel does in other light, whatever its size and direction: the usual power times the change of the light.
-    change = usual * _light_change(features, rows, steps, features.weather_ahead(rows, PV_HORIZON)[:, :, 2])
-    seen = features.weather[target - DAY, 2]
-    explained = usual * _light_change(features, rows - DAY, steps, seen)
+    change = usual * features.light_change(rows, steps, features.weather_ahead(rows, PV_HORIZON)[:, :, 2])
+    trust = features.light_trust(rows)[:, None]
+    explained = usual * features.light_change(rows - DAY, steps, features.weather[target - DAY, 2])
     columns = [
         usual,
-        np.minimum(change, 0),
-        np.maximum(change, 0),
+        np.minimum(change, 0) * trust,
+        np.maximum(change, 0) * trust,
+        np.minimum(change, 0) * trust**2,
+        np.maximum(change, 0) * trust**2,
         errors[0],
         errors[0] - explained,
         (errors[0] + errors[1] + errors[2]) / 3,
@@ -96,15 +98,6 @@ def pv_design(features: HomeFeatures, rows: Index) -> Float:
     ]
     design: Float = np.clip(np.stack(columns, axis=2), -_CLIP, _CLIP)
     return design
-
-
-def _light_change(features: HomeFeatures, rows: Index, steps: Index, light: Float) -> Float:
-    """Change of the light against the usual of its hour, as a share of it, -1..2; shape ``(n, steps)``."""
-    target, last = rows[:, None] + steps, rows[:, None] + DAY - 1  # no profile is known after a day
-    hour = target - (target + features.first_slot) % 2  # forecasts are means of hours
-    usual = (features.light_profile[hour] + features.light_profile[np.minimum(hour + 1, last)]) / 2
-    change: Float = np.clip((light - usual) / (usual + np.float32(0.1)), -1, 2)
-    return change
 
 
 def _recent_error(features: HomeFeatures, rows: Index, slots: int) -> Float:
@@ -176,7 +169,7 @@ def pv_base(features: HomeFeatures, rows: Index, horizon: int, weights: RidgeWei
     if weights is not None:
         ahead = min(horizon, PV_HORIZON)
         scale = features.pv_scale_wh(rows)[:, None]
-        per_step = np.repeat(weights.pv[:, :, 0], np.diff(PV_LEADS), axis=0)  # (7, 8) -> (96, 8)
+        per_step = np.repeat(weights.pv[:, :, 0], np.diff(PV_LEADS), axis=0)  # (7, 10) -> (96, 10)
         base[:, :ahead] += scale * np.einsum("nhp,hp->nh", pv_design(features, rows), per_step)[:, :ahead]
     return np.maximum(base, 0) * lit_ahead(features, rows, horizon)
 
@@ -223,7 +216,9 @@ def _empty_sums() -> dict[str, NDArray[np.float64]]:
         "pv": ((leads, PV_FEATURES, PV_FEATURES), (leads, PV_FEATURES, 1), (leads,)),
     }
     names = ("gram", "cross", "count")
-    return {f"{head}_{name}": np.zeros(shape) for head in HEADS for name, shape in zip(names, shapes[head], strict=True)}
+    return {
+        f"{head}_{name}": np.zeros(shape) for head in HEADS for name, shape in zip(names, shapes[head], strict=True)
+    }
 
 
 def _add_load(total: dict[str, NDArray[np.float64]], features: HomeFeatures, rows: Index, end: int) -> None:
@@ -243,7 +238,7 @@ def _add_pv(total: dict[str, NDArray[np.float64]], features: HomeFeatures, rows:
     design, lit = pv_design(features, rows), lit_ahead(features, rows, PV_HORIZON) > 0
     for lead, (low, high) in enumerate(pairwise(PV_LEADS)):
         day = lit[:, low:high]  # the night teaches nothing
-        x, y = design[:, low:high][day].astype(np.float64), residual[:, low:high][day]  # (m, 8), (m,)
+        x, y = design[:, low:high][day].astype(np.float64), residual[:, low:high][day]  # (m, 10), (m,)
         total["pv_gram"][lead] += x.T @ x
         total["pv_cross"][lead, :, 0] += x.T @ np.clip(y, -_CLIP, _CLIP).astype(np.float64)
         total["pv_count"][lead] += len(x)

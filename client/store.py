@@ -31,7 +31,8 @@ class HomeState(BaseModel):
         stored_kwh: stored energy of the battery; alone_kwh: of the same battery had it never traded.
         start_kwh: stored energy at ``first_slot``.
         battery_c: temperature of the battery.
-        mode: limits of the battery in the slot that is quoted (see :class:`client.battery.Mode`).
+        mode: limits of the battery in the slot that is quoted (see :class:`client.battery.Mode`); alone_mode: the same
+            for the battery that never trades.
         sold_wh: injected for sale in the local day ``sold_on`` (ordinal).
         b0_nusd, b1_nusd, alone_nusd: tariff on gross load, on net load, and with the battery but without trade.
         charged_wh, discharged_wh: AC energy into and out of the battery.
@@ -48,6 +49,7 @@ class HomeState(BaseModel):
     start_kwh: float = 0.0
     battery_c: float = 20.0
     mode: list[float] = []
+    alone_mode: list[float] = []
     sold_wh: int = 0
     sold_on: int = 0
     b0_nusd: int = 0

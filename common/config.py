@@ -172,7 +172,7 @@ class RunConfig:
     settlement: str = "firm"
     model: str = "full"
     forecaster: str = "hybrid"
-    scenarios: int = 5
+    scenarios: int = 10
     warmup_rounds: int = 4
     round_every_slots: int = 6
     local_steps: int = 8

@@ -75,18 +75,25 @@ def solve(total: Mapping[str, NDArray[np.float64]]) -> RidgeWeights:
     return RidgeWeights(**weights)
 
 
-def solve_gates(sums: Iterable[Mapping[str, NDArray[np.float64]]]) -> dict[str, float]:
-    """Share of the Transformer's residual that each head may add: the least-squares factor on held-out days.
+def solve_gates(sums: Iterable[Mapping[str, NDArray[np.float64]]], evidence: float = 2.0) -> dict[str, float]:
+    """Share of the Transformer's residual that each head may add: what it earned on the homes' held-out days.
+
+    The least-squares share ``clip(<r, f> / <f, f>, 0, 1)``, and 0 unless the error that it saves, home by home, is
+    more than ``evidence`` standard errors from nothing. Two weeks hold few independent days: without that test, heads
+    were opened that made other weeks worse.
 
     Args:
         sums: of each home, for each head the array ``[<r, f>, <f, f>]`` of the held-out residual ``r`` of the base
             and the Transformer's forecast ``f`` of it (:attr:`client.training.Trained.gate_sums`).
-
-    Returns:
-        for each head ``clip(<r, f> / <f, f>, 0, 1)``; 0 where the model says nothing.
+        evidence: standard errors; 0 for the plain share. One home alone gets the plain share.
     """
-    total = {head: np.zeros(2) for head in GATED_HEADS}
-    for one in sums:
-        for head in GATED_HEADS:
-            total[head] = total[head] + one[head]
-    return {head: float(np.clip(num / den, 0.0, 1.0)) if den > 0 else 0.0 for head, (num, den) in total.items()}
+    homes = list(sums)
+    gates = {}
+    for head in GATED_HEADS:
+        product, square = np.array([home[head] for home in homes]).reshape(-1, 2).T  # (homes,) each
+        share = float(np.clip(product.sum() / square.sum(), 0, 1)) if square.sum() > 0 else 0.0
+        saved = 2 * share * product - share**2 * square  # squared error saved in each home
+        if len(homes) > 1 and saved.mean() <= evidence * saved.std(ddof=1) / np.sqrt(len(homes)):
+            share = 0.0
+        gates[head] = share
+    return gates

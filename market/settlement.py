@@ -83,7 +83,8 @@ def settle(prices: SlotPrices, trades: Sequence[Trade], meters: Mapping[str, Met
     """Settle trades against meters; what the trades leave open is bought from or sold to the grid.
 
     A home that traded but whose meter is missing is settled as if it had used what it bought and delivered nothing of
-    what it sold, and is named in ``estimated``. A home without meter and without trades is left out: its energy is unknown, not zero.
+    what it sold, and is named in ``estimated``. A home without meter and without trades is left out: its energy is
+    unknown, not zero.
 
     Args:
         prices: of the slot.

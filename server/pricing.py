@@ -25,8 +25,8 @@ def sdr_price(surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int,
     """Price of a slot by the supply-demand ratio.
 
     With r = deliverable surplus / need: ``v r + import (1 - r)`` where ``v = import export / ((import - export) r +
-    export)``, and the floor once r reaches 1 (Liu et al., Energy-sharing model with price-based demand response, IEEE
-    Transactions on Power Systems 32(5), 2017, https://doi.org/10.1109/TPWRS.2017.2649558).
+    export)``, and the floor once r reaches 1 (Liu et al., Energy-sharing model with price-based demand response for
+    microgrids of peer-to-peer prosumers, IEEE Trans. Power Systems 32(5), 2017).
 
     Args:
         surplus_wh, need_wh: what homes expect to export and import at the tariff alone, Wh.

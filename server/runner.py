@@ -110,6 +110,7 @@ class Runner:
             with self._phase("trade"):
                 self._trade(span)
             self._events.write("day", number=number, of=len(spans), slot=span.first)
+        self.seconds["trade"] -= self.seconds["rounds"]  # rounds happen between slots; each second counts once
 
     # -- a span -----------------------------------------------------------------------------------------------------
 

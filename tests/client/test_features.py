@@ -37,15 +37,17 @@ def test_tokens_do_not_depend_on_what_comes_after_their_origin():
 def test_growing_slot_by_slot_gives_the_same_as_all_at_once():
     readings = make_readings()
     start, end = FIRST_SLOT + 40 * DAY + 3, FIRST_SLOT + 42 * DAY + 11
-    grown = HomeFeatures(see(readings, start))
+    issued = make_forecast(readings)
+    grown = HomeFeatures(see(readings, start, issued))
     for gate in range(start + 1, end + 1):
-        grown.update(see(readings, gate))
-    whole = HomeFeatures(see(readings, end))
+        grown.update(see(readings, gate, issued))
+    whole = HomeFeatures(see(readings, end, issued))
     rows = np.arange(TRAILING, end - FIRST_SLOT + 1)
     for name in ("profile", "pv_profile", "median_profile", "light_profile", "lit"):
         np.testing.assert_array_equal(getattr(grown, name)[rows], getattr(whole, name)[rows], err_msg=name)
     np.testing.assert_array_equal(grown.week_profile[rows], whole.week_profile[rows])
-    np.testing.assert_array_equal(grown.scale_wh(rows), whole.scale_wh(rows))
+    for measure in ("scale_wh", "pv_scale_wh", "light_trust"):
+        np.testing.assert_array_equal(getattr(grown, measure)(rows), getattr(whole, measure)(rows), err_msg=measure)
 
 
 def test_a_history_with_an_earlier_end_takes_knowledge_back():

@@ -13,7 +13,7 @@ from client.ridge import (
     pv_design,
     statistics,
 )
-from common.ridge import HEADS, SHRINKAGE, RidgeWeights, add, solve, solve_gates
+from common.ridge import GATED_HEADS, HEADS, SHRINKAGE, RidgeWeights, add, solve, solve_gates
 
 GATE = FIRST_SLOT + 60 * DAY
 
@@ -54,7 +54,7 @@ def test_shapes_and_widths():
     features = _features()
     rows = np.array([TRAILING, TRAILING + 7])
     assert load_design(features, rows).shape == (2, LOAD_FEATURES)
-    assert pv_design(features, rows).shape == (2, PV_FEATURES)
+    assert pv_design(features, rows).shape == (2, 96, PV_FEATURES)
     weights = solve(statistics(features, GATE))
     assert load_base(features, rows, 400, weights).shape == (2, 400)
     assert pv_base(features, rows, 120, weights).shape == (2, 120)
@@ -117,7 +117,33 @@ def test_gates_are_least_squares_shares_between_0_and_1():
         "month": np.array([-1.0, 2.0]),
         "pv": np.zeros(2),
     }
-    assert solve_gates([sums, sums]) == {"day": 0.25, "week": 1.0, "month": 0.0, "pv": 0.0}
+    assert solve_gates([sums]) == solve_gates([sums, sums]) == {"day": 0.25, "week": 1.0, "month": 0.0, "pv": 0.0}
+
+
+def test_a_gate_stays_shut_where_the_homes_disagree():
+    better, worse = np.array([3.0, 4.0]), np.array([-2.5, 4.0])
+    homes = [dict.fromkeys(GATED_HEADS, gain) for gain in (better, better, worse)]
+    assert set(solve_gates(homes).values()) == {0.0}
+    assert set(solve_gates(homes, evidence=0).values()) == {3.5 / 12}
+    assert solve_gates([]) == dict.fromkeys(GATED_HEADS, 0.0)
+
+
+def test_solar_follows_a_forecast_that_comes_true_and_ignores_one_that_does_not():
+    readings = make_readings()
+    good, bad = make_forecast(readings), make_forecast(readings)
+    bad.values[:, :, 2] *= np.random.default_rng(1).uniform(0, 2, (len(bad.values), 1))
+    rows = np.arange(60 * DAY, 74 * DAY, 6)
+    errors, trust = {}, {}
+    for name, forecast in (("good", good), ("bad", bad)):
+        features = HomeFeatures(see(readings, readings.end_slot, forecast))
+        weights = solve(statistics(features, GATE))
+        actual = features.pv[rows[:, None] + np.arange(DAY)]
+        errors[name] = np.abs(pv_base(features, rows, DAY, weights) - actual).mean()
+        errors["profile"] = np.abs(features.pv_profile[rows[:, None] + np.arange(DAY)] - actual).mean()
+        trust[name] = features.light_trust(rows).mean()
+    assert errors["good"] < 0.5 * errors["profile"]
+    assert errors["bad"] < 1.1 * errors["profile"]
+    assert trust["bad"] < 0.5 < trust["good"]
 
 
 @pytest.mark.parametrize("resolution_slots", [1, 2])

@@ -47,7 +47,7 @@ def test_an_error_text_carries_no_reading() -> None:
 
 
 def test_a_refusal_speaks_for_itself() -> None:
-    with pytest.raises(WireError, match="no-data.*no reading for slot 7"):
+    with pytest.raises(WireError, match=r"no-data.*no reading for slot 7"):
         unpack(Meter, pack(Refusal(code="no-data", reason="no reading for slot 7")))
 
 

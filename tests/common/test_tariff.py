@@ -47,7 +47,7 @@ def test_every_tariff_names_its_source() -> None:
 
 def test_bad_files_say_what_and_where(tmp_path: pytest.TempPathFactory) -> None:
     path = tmp_path / "mine.json"  # type: ignore[operator]
-    with pytest.raises(UserError, match="known names: pge-e-tou-c, pge-tou-c"):
+    with pytest.raises(UserError, match="known names: pge-e-tou-c"):
         load_tariff("no-such-tariff")
     path.write_text("{")
     with pytest.raises(UserError, match="not JSON"):

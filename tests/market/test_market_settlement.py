@@ -30,7 +30,7 @@ def assert_accounts(settlement, meters):
         assert min(row.grid_import_wh, row.grid_export_wh) == 0 <= max(row.grid_import_wh, row.grid_export_wh)
         assert (row.bought_wh, row.sold_wh) == (bought_wh[row.home_id], sold_wh[row.home_id])
         if row.home_id in settlement.estimated:
-            assert row.grid_import_wh == row.grid_export_wh == 0
+            assert (row.grid_import_wh, row.grid_export_wh) == (row.sold_wh, 0)
         else:
             assert (row.import_wh, row.export_wh) == (meters[row.home_id].import_wh, meters[row.home_id].export_wh)
 
