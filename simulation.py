@@ -177,6 +177,7 @@ def day(
 ) -> None:
     """Run a trading day through [bold]flwr run[/bold] in simulation mode: each household its own Flower client."""
     with _mistakes():
+        began = time.monotonic()
         config = _options(scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model)
         folder = _output_folder(out)
         config = replace(config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder))
@@ -186,13 +187,14 @@ def day(
         }  # fmt: skip
         with simulation_superlink(folder / "flower") as link:
             run_to_end(link, PROJECT, config.flat(), federation, _watch(folder))
-        _show_result(folder)
+        _show_result(folder, began)
 
 
 @cli.command()
 def deploy(
     homes: Annotated[int, typer.Option(min=1, help="Households, each a SuperNode process of its own.")] = 3,
-    slots: Annotated[int, typer.Option(min=0, help="Half-hours to trade; 0 for the whole day.")] = 12,
+    start_slot: Annotated[int, typer.Option(min=0, max=45, help="Begin so many half-hours after midnight.")] = 16,
+    slots: Annotated[int, typer.Option(min=0, help="Half-hours to trade; 0 for the rest of the day.")] = 12,
     scenario: Scenario = "default",
     seed: Seed = 0,
     date_: Day = "",
@@ -205,9 +207,10 @@ def deploy(
 ) -> None:
     """Run the same app over separate processes on this machine: SuperLink and SuperNodes, with TLS and known keys."""
     with _mistakes():
+        began = time.monotonic()
         config = _options(scenario, homes, 1, seed, date_, data, tariff, solar_share, settlement, model)
         folder = _output_folder(out)
-        config = replace(config, homes_dir=str(folder / "homes"), slots=slots)
+        config = replace(config, homes_dir=str(folder / "homes"), start_slot=start_slot, slots=slots)
         manifest = _prepare(config, folder)
         # From here on only each household's own process knows its folder.
         config = replace(
@@ -218,7 +221,7 @@ def deploy(
             deployment(folder / "flower", [folder / "homes" / home for home in manifest.homes]) as link,
         ):
             run_to_end(link, PROJECT, config.flat(), {}, _watch(folder))
-        _show_result(folder)
+        _show_result(folder, began)
 
 
 def _options(
@@ -289,9 +292,11 @@ def _watch(folder: Path) -> Callable[[Callable[[], bool]], None]:
     return watch
 
 
-def _show_result(folder: Path) -> None:
+def _show_result(folder: Path, began: float) -> None:
+    """Print the result; what the run's phases leave of the wall time was spent on starting and ending processes."""
     result = Result.model_validate_json((folder / RESULT).read_bytes())
     seconds = next(event["seconds"] for event in follow(folder / EVENTS) if event["event"] == "run-ended")
+    seconds = {"start-up": time.monotonic() - began - sum(seconds.values()), **seconds}
     files = [folder / name for name in (RESULT, CHART, LEDGER, EVENTS, MODEL) if (folder / name).exists()]
     print_result(result, _console, seconds, files)
 

@@ -16,7 +16,7 @@ from typing import Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.errors import UserError
-from common.units import SLOT_HOURS, price_uusd
+from common.units import SHORTEST_DAY_SLOTS, SLOT_HOURS, price_uusd
 
 
 class BatterySpec(BaseModel):
@@ -138,6 +138,7 @@ class RunConfig:
         scenario: name of a scenario of the generator.
         date: first local day, YYYY-MM-DD; empty for the scenario's own.
         days: days in a row.
+        start_slot: begin so many half-hours after midnight of the first day.
         slots: stop after so many slots; 0 for whole days.
         seed: of everything random.
         solar_share: share of homes with solar, 0..1; negative for the scenario's own.
@@ -165,6 +166,7 @@ class RunConfig:
     scenario: str = "default"
     date: str = ""
     days: int = 1
+    start_slot: int = 0
     slots: int = 0
     seed: int = 0
     solar_share: float = -1.0
@@ -240,12 +242,14 @@ class RunConfig:
             if value not in allowed:
                 raise UserError(f"{name} '{value}' is unknown; choose one of: {', '.join(allowed)}")
         least = {
-            "homes": 0, "homes_per_node": 1, "days": 1, "slots": 0, "scenarios": 1, "warmup_rounds": 0,
+            "homes": 0, "homes_per_node": 1, "days": 1, "start_slot": 0, "slots": 0, "scenarios": 1, "warmup_rounds": 0,
             "round_every_slots": 0, "local_steps": 1, "batch_size": 1, "refit_days": 1, "seed": 0,
         }  # fmt: skip
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise UserError(f"{name.replace('_', '-')} must be at least {bound}, got {getattr(self, name)}")
+        if self.start_slot >= SHORTEST_DAY_SLOTS:
+            raise UserError(f"start-slot must be less than {SHORTEST_DAY_SLOTS}, got {self.start_slot}")
         if self.solar_share > 1:
             raise UserError(f"solar-share must lie between 0 and 1, got {self.solar_share}")
         for name in ("learning_rate", "timeout_s", "train_timeout_s", "poll_s"):

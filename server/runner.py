@@ -51,6 +51,7 @@ def spans_of(config: RunConfig) -> list[Span]:
     if not config.test_days:
         first = date.fromisoformat(config.date)
         start, end = day_slots(first).start, day_slots(first + timedelta(days=config.days - 1)).stop
+        start += config.start_slot
         return [Span(start, min(end, start + limit), fit=True)]
     spans: list[Span] = []
     last_fit: date | None = None
