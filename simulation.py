@@ -8,9 +8,10 @@ plain ``flwr run .``: it prepares the homes where it may, runs the community, an
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,15 +180,15 @@ def day(
     with _mistakes():
         began = time.monotonic()
         config = _options(scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model)
-        folder = _output_folder(out)
-        config = replace(config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder))
-        nodes = len(_prepare(config, folder).homes)
-        federation: dict[str, Value] = {
-            "num-supernodes": nodes, "client-resources-num-cpus": 1, "init-args-num-cpus": min(workers, nodes),
-        }  # fmt: skip
-        with simulation_superlink(folder / "flower") as link:
-            run_to_end(link, PROJECT, config.flat(), federation, _watch(folder))
-        _show_result(folder, began)
+        with _output_folder(out) as folder:
+            config = replace(config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder))
+            nodes = len(_prepare(config).homes)
+            federation: dict[str, Value] = {
+                "num-supernodes": nodes, "client-resources-num-cpus": 1, "init-args-num-cpus": min(workers, nodes),
+            }  # fmt: skip
+            with _cause(folder), simulation_superlink(folder / "flower") as link:
+                run_to_end(link, PROJECT, config.flat(), federation, _watch(folder))
+            _show_result(folder, began)
 
 
 @cli.command()
@@ -209,19 +210,24 @@ def deploy(
     with _mistakes():
         began = time.monotonic()
         config = _options(scenario, homes, 1, seed, date_, data, tariff, solar_share, settlement, model)
-        folder = _output_folder(out)
-        config = replace(config, homes_dir=str(folder / "homes"), start_slot=start_slot, slots=slots)
-        manifest = _prepare(config, folder)
-        # From here on only each household's own process knows its folder.
-        config = replace(
-            _resolved(config, manifest), data="household", homes_dir="", out=str(folder), poll_s=0.2, timeout_s=180.0
-        )
-        with (
-            _console.status("Starting the SuperLink and the SuperNodes"),
-            deployment(folder / "flower", [folder / "homes" / home for home in manifest.homes]) as link,
-        ):
-            run_to_end(link, PROJECT, config.flat(), {}, _watch(folder))
-        _show_result(folder, began)
+        with _output_folder(out) as folder:
+            config = replace(config, homes_dir=str(folder / "homes"), start_slot=start_slot, slots=slots)
+            manifest = _prepare(config)
+            # From here on only each household's own process knows its folder.
+            config = replace(
+                _resolved(config, manifest),
+                data="household",
+                homes_dir="",
+                out=str(folder),
+                poll_s=0.2,
+                timeout_s=180.0,
+            )
+            with (
+                _cause(folder),
+                deployment(folder / "flower", [folder / "homes" / home for home in manifest.homes]) as link,
+            ):
+                run_to_end(link, PROJECT, config.flat(), {}, _watch(folder))
+            _show_result(folder, began)
 
 
 def _options(
@@ -243,44 +249,57 @@ def _options(
     return config
 
 
-def _output_folder(out: Path | None) -> Path:
-    """A new, empty folder for the results.
+@contextmanager
+def _output_folder(out: Path | None) -> Iterator[Path]:
+    """A new, empty folder for the results; a user's mistake leaves nothing half-written in it.
 
     Raises:
         UserError: it cannot be written, or holds something already.
     """
     folder = (out or Path("outputs") / f"{datetime.now():%Y-%m-%d-%H%M%S}").resolve()
-    if folder.is_dir() and any(folder.iterdir()):
+    existed = folder.is_dir()
+    if existed and any(folder.iterdir()):
         raise UserError(f"--out {folder}: the folder is not empty; name another, so that nothing is overwritten")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.touch()
-        probe.unlink()
+        (folder / ".probe").touch()
+        (folder / ".probe").unlink()
     except OSError as error:
         raise UserError(f"--out {folder}: cannot be written ({error.strerror})") from None
-    return folder
-
-
-def _prepare(config: RunConfig, folder: Path) -> CommunityManifest:
-    """Make or import the homes under ``config.homes_dir``; leaves nothing behind where that fails."""
     try:
-        with RichProgress(console=_console, transient=True) as shown:
-            task = shown.add_task("Preparing the homes", total=None)
-            manifest = prepare_homes(
-                config, Path(config.homes_dir), lambda done, total: shown.update(task, completed=done, total=total)
-            )
+        yield folder
     except UserError:
-        _remove_if_empty(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        if existed:
+            folder.mkdir()
         raise
+
+
+def _prepare(config: RunConfig) -> CommunityManifest:
+    """Make or import the homes under ``config.homes_dir``, and say what a user should know of them."""
+    with RichProgress(console=_console, transient=True) as shown:
+        task = shown.add_task("Preparing the homes", total=None)
+        manifest = prepare_homes(
+            config, Path(config.homes_dir), lambda done, total: shown.update(task, completed=done, total=total)
+        )
     for warning in manifest.warnings:
         _console.print(f"[yellow]warning:[/] {warning}", highlight=False)
     return manifest
 
 
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
+@contextmanager
+def _cause(folder: Path) -> Iterator[None]:
+    """Tell why a run failed in the words of its last event, rather than in those of the processes around it."""
+    try:
+        yield
+    except LaunchError as error:
+        causes = [event for event in follow(folder / EVENTS) if event["event"] == "error"]
+        if not causes:
+            raise
+        text = causes[-1].get("message", "")
+        if causes[-1].get("mendable"):
+            raise UserError(text) from None
+        raise LaunchError(f"{text} ({error})") from None
 
 
 def _watch(folder: Path) -> Callable[[Callable[[], bool]], None]:
@@ -325,18 +344,18 @@ def evaluate(
     with _mistakes():
         began = time.monotonic()
         config = _options(scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model)
-        folder = _output_folder(out)
-        config = replace(config, homes_dir=str(folder / "homes"), out=str(folder), forecaster=forecaster)
+        config = replace(config, forecaster=forecaster)
         config.check()
-        manifest = _prepare(config, folder)
-        config = replace(_resolved(config, manifest), test_days=",".join(_test_days(manifest, days)))
-        config = replace(config, homes_per_node=config.homes)
-        events = EventLog(folder / EVENTS)
-        run_community(LocalGrid(client_app, 1, config.flat()), config, folder, events)
-        measured = _evaluate(config, folder, manifest.data_hash, began)
-        (folder / EVALUATION).write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        print_evaluation(measured, _console)
-        _console.print(f"[bold]Wrote[/] {folder / EVALUATION}", highlight=False, soft_wrap=True)
+        with _output_folder(out) as folder:
+            config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
+            manifest = _prepare(config)
+            config = replace(_resolved(config, manifest), test_days=",".join(_test_days(manifest, days)))
+            config = replace(config, homes_per_node=config.homes)
+            run_community(LocalGrid(client_app, 1, config.flat()), config, folder, EventLog(folder / EVENTS))
+            measured = _evaluate(config, folder, manifest.data_hash, began)
+            (folder / EVALUATION).write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            print_evaluation(measured, _console)
+            _console.print(f"[bold]Wrote[/] {folder / EVALUATION}", highlight=False, soft_wrap=True)
 
 
 def _test_days(manifest: CommunityManifest, count: int) -> list[str]:

@@ -86,11 +86,12 @@ class Warned(TypedDict, total=False):
 
 
 class Failed(TypedDict, total=False):
-    """The run can't go on."""
+    """The run can't go on; ``mendable`` says that the user can do something about it."""
 
     at: str
     event: Required[Literal["error"]]
     message: str
+    mendable: bool
 
 
 class RunEnded(TypedDict, total=False):

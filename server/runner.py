@@ -151,6 +151,8 @@ class Runner:
         quote = None if slot is None else self._quoter.quote(slot, self._plans)
         request = SlotRequest(settle=settle, quote=quote)
         homes = self._strategy.aggregate_slot(self._ask(self._strategy.configure_slot(request)))
+        if not homes:
+            raise RuntimeError("no household answered a slot's message: see the warnings in events.jsonl")
         if settle is not None:
             meters = {home.home_id: home.meter for home in homes if home.meter is not None}
             self._report(self._market.settle(settle.slot, meters))

@@ -15,9 +15,9 @@ from server.app import LEDGER, run_community
 from server.local_grid import LocalGrid
 
 SMALL = RunConfig(
-    homes=3, date="2025-06-18", model="tiny", warmup_rounds=1, local_steps=2, batch_size=2, slots=8, round_every_slots=6
+    homes=3, date="2025-06-18", model="tiny", warmup_rounds=1, local_steps=2, batch_size=2, start_slot=14, slots=8
 )
-"""Three homes, a few slots, one round on the way."""
+"""Three homes, a few slots from 07:00 on, one round on the way."""
 
 
 @pytest.fixture(scope="session")
