@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # The CPU build of torch by default; with a GPU: make day TORCH_INDEX=https://download.pytorch.org/whl/cu130
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: day test check lint schema clean
+.PHONY: day test check lint benchmark schema clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Commonwatt needs Python 3.11 or later")'
@@ -29,6 +29,9 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint test
+
+benchmark: $(READY)
+	$(BIN)/python -m benchmarks.core
 
 schema: $(READY)
 	$(BIN)/python -m report.schema
