@@ -7,8 +7,10 @@ plain ``flwr run .``: it prepares the homes where it may, runs the community, an
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from flwr.app import Context
@@ -37,9 +39,9 @@ from report.accounts import accounts, by_span
 from report.chart import day_png
 from report.evaluation import Evaluation, day_outcome, evaluation
 from report.evaluator import Homes, observe, optimum_nusd
-from report.events import follow
+from report.events import Event, follow
 from report.observed import Bounds
-from report.progress import show
+from report.progress import Progress, show
 from report.results import RunFacts, build_result, write_result
 from report.schema import Result
 from report.summary import print_evaluation, print_result
@@ -351,7 +353,10 @@ def evaluate(
             manifest = _prepare(config)
             config = replace(_resolved(config, manifest), test_days=",".join(_test_days(manifest, days)))
             config = replace(config, homes_per_node=config.homes)
-            run_community(LocalGrid(client_app, 1, config.flat()), config, folder, EventLog(folder / EVENTS))
+            logging.getLogger("flwr").setLevel(logging.ERROR)
+            with Progress(_console) as shown:
+                events = EventLog(folder / EVENTS, lambda event: shown.update(cast(Event, event)))
+                run_community(LocalGrid(client_app, 1, config.flat()), config, folder, events)
             measured = _evaluate(config, folder, manifest.data_hash, began)
             (folder / EVALUATION).write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
             print_evaluation(measured, _console)
@@ -380,7 +385,9 @@ def _evaluate(config: RunConfig, folder: Path, data_hash: str, began: float) -> 
 
 @contextmanager
 def _mistakes() -> Iterator[None]:
-    """A user's mistake ends in one line and code 2, a failed run in one line and code 1."""
+    """A user's mistake ends in one line and code 2, a failed run in one line and code 1; a signal ends the run, too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stopped)
     try:
         yield
     except UserError as error:
@@ -389,6 +396,11 @@ def _mistakes() -> Iterator[None]:
         _fail(str(error), 1)
     except KeyboardInterrupt:
         _fail("stopped", 130)
+
+
+def _stopped(number: int, _: object) -> None:
+    """Leave through the open contexts, which end the processes that they started."""
+    raise SystemExit(128 + number)
 
 
 def _fail(text: str, code: int) -> None:

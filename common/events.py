@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 
 class EventLog:
-    """Append-only writer of events; each line is flushed, so that a reader sees it at once."""
+    """Append-only writer of events; each line is flushed, so that a reader sees it at once.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        watch: called with each event, for a reader in the same process.
+    """
+
+    def __init__(self, path: Path, watch: Callable[[dict[str, Any]], None] | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: TextIO = path.open("a", encoding="utf-8")
+        self._watch = watch
 
     def write(self, event: str, **values: object) -> None:
         """Append an event with its moment (UTC) and its values (JSON types; NaN becomes null)."""
@@ -25,6 +32,8 @@ class EventLog:
         line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **finite}
         self._file.write(json.dumps(line, allow_nan=False) + "\n")
         self._file.flush()
+        if self._watch is not None:
+            self._watch(line)
 
     def close(self) -> None:
         """Close the file."""

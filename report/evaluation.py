@@ -63,7 +63,7 @@ class Evaluation(Part):
     Attributes:
         savings_percent_b1: 100 (b1 - p2p) / b1. savings_percent_b0: 100 (b0 - p2p) / b0, own solar's share included.
         captured_share: (b1 - p2p) / (b1 - optimum), 0..1.
-        homes_worse_off: homes that pay at least a cent a day more, over all days, than with their battery alone.
+        homes_worse_off: homes that pay at least a cent more, over all days together, than with their battery alone.
         peak_window_cut_percent: cut of the energy drawn in the peak window against b1.
         day_max_ratio_mean, day_max_ratio_p99: highest half-hour of each day, p2p over b1; above 1: a rebound peak.
         money_residual_nusd, energy_residual_wh: largest of the days; zero in sound books.
@@ -162,16 +162,13 @@ def _day_row(outcome: DayOutcome) -> DayRow:
 
 
 def _worse_off(outcomes: Sequence[DayOutcome]) -> int:
-    """Homes whose loss against their battery alone, over the days that they reported, is a cent a day or more."""
+    """Homes that paid at least a cent more than with their battery alone, over all the days that they reported."""
     loss_nusd: Counter[str] = Counter()
-    days: Counter[str] = Counter()
     for paid in (outcome.paid for outcome in outcomes):
         extra = paid.p2p_nusd - paid.battery_only_nusd
         for home_id, nusd, said in zip(paid.home_ids, extra.tolist(), paid.reported.tolist(), strict=True):
-            if said:
-                loss_nusd[home_id] += nusd
-                days[home_id] += 1
-    return sum(loss_nusd[home_id] >= WORSE_OFF_NUSD * days[home_id] for home_id in days)
+            loss_nusd[home_id] += nusd if said else 0
+    return sum(nusd >= WORSE_OFF_NUSD for nusd in loss_nusd.values())
 
 
 def _window_cut(outcomes: Sequence[DayOutcome]) -> float | None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -139,6 +140,21 @@ def test_plain_flwr_run(tmp_path: Path) -> None:
         for process in psutil.process_iter(["cmdline"]):
             if port in (process.info["cmdline"] or []):
                 end_tree(process.pid)
+
+
+def test_a_run_that_is_told_to_stop_leaves_no_process(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, ROOT / "simulation.py", "day", "--homes", "2", "--model", "tiny", "--out", out]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    events = out / "events.jsonl"
+    deadline = time.monotonic() + 120
+    while not (events.exists() and "round" in events.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    family = psutil.Process(run.pid).children(recursive=True)
+    assert len(family) > 3, "the run did not start"
+    run.terminate()
+    assert run.wait(timeout=60) == 143
+    assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 def flower_processes(out: Path) -> list[int]:
