@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, cast
@@ -24,7 +22,6 @@ import typer
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress as RichProgress
 
 from common.config import MODELS, BatterySpec, MarketRules, RunConfig, commonwatt_home
@@ -37,7 +34,7 @@ from datagen.scenario import SCENARIOS
 from market.ledger import read_books
 from report.accounts import accounts, by_span
 from report.chart import day_png
-from report.evaluation import Evaluation, day_outcome, evaluation
+from report.evaluation import Evaluation, day_outcome, evaluation, spread_days
 from report.evaluator import Homes, observe, optimum_nusd
 from report.events import Event, follow
 from report.observed import Bounds
@@ -45,6 +42,7 @@ from report.progress import Progress, show
 from report.results import RunFacts, build_result, write_result
 from report.schema import Result
 from report.summary import print_evaluation, print_result
+from report.terminal import mistakes, output_folder
 from server.app import EVENTS, LEDGER, MODEL, run_community
 from server.launch import LaunchError, Value, run_to_end, simulation_superlink
 from server.local_grid import LocalGrid
@@ -52,9 +50,6 @@ from server.loopback import deployment
 
 RESULT, CHART, EVALUATION = "result.json", "day.png", "evaluate.json"
 PROJECT = Path(__file__).resolve().parent
-BURN_IN_DAYS = 56
-"""Days of history before the first test day of an evaluation."""
-
 app = ServerApp()
 
 
@@ -179,10 +174,10 @@ def day(
     ),
 ) -> None:
     """Run a trading day through [bold]flwr run[/bold] in simulation mode: each household its own Flower client."""
-    with _mistakes():
+    with mistakes(LaunchError):
         began = time.monotonic()
         config = _options(scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model)
-        with _output_folder(out) as folder:
+        with output_folder(out) as folder:
             config = replace(config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder))
             nodes = len(_prepare(config).homes)
             federation: dict[str, Value] = {
@@ -209,10 +204,10 @@ def deploy(
     model: Model = "small",
 ) -> None:
     """Run the same app over separate processes on this machine: SuperLink and SuperNodes, with TLS and known keys."""
-    with _mistakes():
+    with mistakes(LaunchError):
         began = time.monotonic()
         config = _options(scenario, homes, 1, seed, date_, data, tariff, solar_share, settlement, model)
-        with _output_folder(out) as folder:
+        with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), start_slot=start_slot, slots=slots)
             manifest = _prepare(config)
             # From here on only each household's own process knows its folder.
@@ -249,32 +244,6 @@ def _options(
     if data and not Path(data).is_dir():
         raise UserError(f"--data {data}: no such folder")
     return config
-
-
-@contextmanager
-def _output_folder(out: Path | None) -> Iterator[Path]:
-    """A new, empty folder for the results; a user's mistake leaves nothing half-written in it.
-
-    Raises:
-        UserError: it cannot be written, or holds something already.
-    """
-    folder = (out or Path("outputs") / f"{datetime.now():%Y-%m-%d-%H%M%S}").resolve()
-    existed = folder.is_dir()
-    if existed and any(folder.iterdir()):
-        raise UserError(f"--out {folder}: the folder is not empty; name another, so that nothing is overwritten")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".probe").touch()
-        (folder / ".probe").unlink()
-    except OSError as error:
-        raise UserError(f"--out {folder}: cannot be written ({error.strerror})") from None
-    try:
-        yield folder
-    except UserError:
-        shutil.rmtree(folder, ignore_errors=True)
-        if existed:
-            folder.mkdir()
-        raise
 
 
 def _prepare(config: RunConfig) -> CommunityManifest:
@@ -343,15 +312,17 @@ def evaluate(
     """Measure savings over many test days, with the same app on the in-process grid and a model frozen on each day."""
     from client.app import app as client_app
 
-    with _mistakes():
+    with mistakes(LaunchError):
         began = time.monotonic()
         config = _options(scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model)
         config = replace(config, forecaster=forecaster)
         config.check()
-        with _output_folder(out) as folder:
+        with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
             manifest = _prepare(config)
-            config = replace(_resolved(config, manifest), test_days=",".join(_test_days(manifest, days)))
+            config = replace(
+                _resolved(config, manifest), test_days=",".join(spread_days(manifest.first_day, manifest.last_day, days))
+            )
             config = replace(config, homes_per_node=config.homes)
             logging.getLogger("flwr").setLevel(logging.ERROR)
             with Progress(_console) as shown:
@@ -363,16 +334,6 @@ def evaluate(
             _console.print(f"[bold]Wrote[/] {folder / EVALUATION}", highlight=False, soft_wrap=True)
 
 
-def _test_days(manifest: CommunityManifest, count: int) -> list[str]:
-    """Days spread evenly from the end of the burn-in to the last day, as ISO dates."""
-    first, last = manifest.first_day + timedelta(days=BURN_IN_DAYS), manifest.last_day
-    span = (last - first).days
-    if span + 1 < count:
-        raise UserError(f"--days {count}: the data has only {span + 1} days after {BURN_IN_DAYS} days of history")
-    steps = [span] if count == 1 else [round(i * span / (count - 1)) for i in range(count)]
-    return [(first + timedelta(days=step)).isoformat() for step in steps]
-
-
 def _evaluate(config: RunConfig, folder: Path, data_hash: str, began: float) -> Evaluation:
     """Figures of the days in the ledger."""
     tariff, battery, homes = load_tariff(config.tariff), BatterySpec(), Homes.open(Path(config.homes_dir))
@@ -381,31 +342,6 @@ def _evaluate(config: RunConfig, folder: Path, data_hash: str, began: float) -> 
         bounds = Bounds(optimum_nusd(homes, books, tariff, MarketRules()))
         outcomes.append(day_outcome(books, tariff, battery, observe(homes, books), bounds))
     return evaluation(outcomes, battery, config, data_hash, time.monotonic() - began)
-
-
-@contextmanager
-def _mistakes() -> Iterator[None]:
-    """A user's mistake ends in one line and code 2, a failed run in one line and code 1; a signal ends the run, too."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stopped)
-    try:
-        yield
-    except UserError as error:
-        _fail(str(error), 2)
-    except LaunchError as error:
-        _fail(str(error), 1)
-    except KeyboardInterrupt:
-        _fail("stopped", 130)
-
-
-def _stopped(number: int, _: object) -> None:
-    """Leave through the open contexts, which end the processes that they started."""
-    raise SystemExit(128 + number)
-
-
-def _fail(text: str, code: int) -> None:
-    Console(stderr=True).print(f"[red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

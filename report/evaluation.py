@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 
 from common.books import Books
 from common.clock import local_of
 from common.config import BatterySpec, RunConfig
+from common.errors import UserError
 from common.tariff import Tariff
 from common.units import usd
 from report.accounts import WORSE_OFF_NUSD, Accounts, accounts, residuals, round_trip_efficiency, spans
 from report.observed import Bounds, Observed, PeakLoad, peak_load
 from report.results import captured_share, percent
 from report.schema import Part
+
+BURN_IN_DAYS = 56
+"""Days of history before the first test day."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,20 @@ def evaluation(
         config=config.flat(),
         data_hash=data_hash,
     )
+
+
+def spread_days(first_day: date, last_day: date, count: int) -> list[str]:
+    """Days spread evenly from the end of the burn-in after ``first_day`` to ``last_day``, as ISO dates.
+
+    Raises:
+        UserError: there are not so many days.
+    """
+    first = first_day + timedelta(days=BURN_IN_DAYS)
+    span = (last_day - first).days
+    if span + 1 < count:
+        raise UserError(f"--days {count}: the data has only {span + 1} days after {BURN_IN_DAYS} days of history")
+    steps = [span] if count == 1 else [round(i * span / (count - 1)) for i in range(count)]
+    return [(first + timedelta(days=step)).isoformat() for step in steps]
 
 
 def _day_row(outcome: DayOutcome) -> DayRow:
