@@ -320,9 +320,8 @@ def evaluate(
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
             manifest = _prepare(config)
-            config = replace(
-                _resolved(config, manifest), test_days=",".join(spread_days(manifest.first_day, manifest.last_day, days))
-            )
+            chosen = spread_days(manifest.first_day, manifest.last_day, days)
+            config = replace(_resolved(config, manifest), test_days=",".join(chosen))
             config = replace(config, homes_per_node=config.homes)
             logging.getLogger("flwr").setLevel(logging.ERROR)
             with Progress(_console) as shown:

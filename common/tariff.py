@@ -15,12 +15,13 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from common.clock import TIMEZONE, local_calendar
 from common.errors import UserError
 from common.units import price_uusd
 
+_BLOCK_SLOTS = 48 * 64
 _FOLDER = Path(__file__).parent / "tariffs"
 _Hours = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=24, max_length=24)]
 _Schedule = Annotated[list[_Hours], Field(min_length=12, max_length=12)]
@@ -49,17 +50,33 @@ class Tariff(BaseModel):
     export_usd_per_kwh: float = Field(ge=0)
     notes: str = ""
 
-    def _period(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+    _blocks: dict[int, NDArray[np.int64]] = PrivateAttr(default_factory=dict)
+
+    def _local(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Period number and month (0..11) of each slot, shape ``(2, n)``.
+
+        Local time is worked out once for each block of slots: a run asks for the same days over and over.
+        """
+        slots = np.asarray(slots, np.int64)
+        block = slots // _BLOCK_SLOTS
+        found = np.empty((2, len(slots)), np.int64)
+        for number in np.unique(block).tolist():
+            if number not in self._blocks:
+                self._blocks[number] = self._work_out(np.arange(number * _BLOCK_SLOTS, (number + 1) * _BLOCK_SLOTS))
+            here = block == number
+            found[:, here] = self._blocks[number][:, slots[here] - number * _BLOCK_SLOTS]
+        return found
+
+    def _work_out(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         calendar = local_calendar(slots, TIMEZONE)
         weekday, weekend = np.array(self.energyweekdayschedule), np.array(self.energyweekendschedule)
         month, hour = calendar.month - 1, calendar.half_hour // 2
-        period: NDArray[np.int64] = np.where(calendar.weekday < 5, weekday[month, hour], weekend[month, hour])
-        return period
+        return np.stack([np.where(calendar.weekday < 5, weekday[month, hour], weekend[month, hour]), month])
 
     def import_uusd(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Import price of each slot, u$/kWh, shape ``(n,)``."""
         rates = np.array([price_uusd(p[0].rate + p[0].adj) for p in self.energyratestructure], np.int64)
-        prices: NDArray[np.int64] = rates[self._period(slots)]
+        prices: NDArray[np.int64] = rates[self._local(slots)[0]]
         return prices
 
     def export_uusd(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -68,14 +85,14 @@ class Tariff(BaseModel):
         rates = np.array(
             [price_uusd(flat if p[0].sell is None else p[0].sell) for p in self.energyratestructure], np.int64
         )
-        prices: NDArray[np.int64] = rates[self._period(slots)]
+        prices: NDArray[np.int64] = rates[self._local(slots)[0]]
         return prices
 
     def peak_window(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each slot is at its month's highest import price, in months whose price varies; shape ``(n,)``."""
         rates = np.array([price_uusd(p[0].rate + p[0].adj) for p in self.energyratestructure], np.int64)
         by_month = rates[np.concatenate([self.energyweekdayschedule, self.energyweekendschedule], axis=1)]  # (12, 48)
-        month = local_calendar(slots, TIMEZONE).month - 1
+        month = self._local(slots)[1]
         dearest, varies = by_month.max(1), by_month.max(1) > by_month.min(1)
         window: NDArray[np.bool_] = (self.import_uusd(slots) == dearest[month]) & varies[month]
         return window
@@ -84,7 +101,7 @@ class Tariff(BaseModel):
         """Lowest import price in the months of ``slots``, u$/kWh: what refilling a battery costs."""
         rates = np.array([price_uusd(p[0].rate + p[0].adj) for p in self.energyratestructure], np.int64)
         by_month = rates[np.concatenate([self.energyweekdayschedule, self.energyweekendschedule], axis=1)]
-        return int(by_month[local_calendar(slots, TIMEZONE).month - 1].min())
+        return int(by_month[self._local(slots)[1]].min())
 
 
 def tariff_names() -> list[str]:
