@@ -137,17 +137,17 @@ cli = typer.Typer(
 _console = Console(soft_wrap=False)
 
 Scenario = Annotated[str, typer.Option(help=f"Situation of the generated homes: {', '.join(SCENARIOS)}.")]
-HomeCount = Annotated[int | None, typer.Option(min=1, help="Households. [default: 10, or as many as --data holds]")]
+HomeCount = Annotated[int | None, typer.Option(min=1, help="Households. \\[default: 10, or as many as --data holds]")]
 Days = Annotated[int, typer.Option(min=1, help="Days in a row.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random; the same seed gives the same trades.")]
 Day = Annotated[
-    str, typer.Option("--date", help="First day, YYYY-MM-DD. [default: the scenario's, or the last possible]")
+    str, typer.Option("--date", help="First day, YYYY-MM-DD. \\[default: the scenario's, or the last possible]")
 ]
-Data = Annotated[str, typer.Option(help="Folder of real homes (CityLearn format). [default: generated homes]")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the results. [default: outputs/<date-time>]")]
+Data = Annotated[str, typer.Option(help="Folder of real homes (CityLearn format). \\[default: generated homes]")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the results. \\[default: outputs/<date-time>]")]
 TariffName = Annotated[str, typer.Option(help=f"Tariff: {', '.join(tariff_names())}, or a JSON file (OpenEI URDB).")]
 SolarShare = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Share of homes with solar. [default: the scenario's; 0.5]")
+    float | None, typer.Option(min=0, max=1, help="Share of homes with solar. \\[default: the scenario's; 0.5]")
 ]
 SettlementName = Annotated[
     str, typer.Option("--settlement", help="firm: fills are duties; metered: trade what was metered.")
@@ -268,8 +268,6 @@ def _cause(folder: Path) -> Iterator[None]:
         if not causes:
             raise
         text = causes[-1].get("message", "")
-        if causes[-1].get("mendable"):
-            raise UserError(text) from None
         raise LaunchError(f"{text} ({error})") from None
 
 

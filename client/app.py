@@ -14,7 +14,6 @@ from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordD
 from flwr.clientapp import ClientApp
 
 from client.fleet import Fleet
-from client.guard import one_thread
 from client.learner import base_statistics, correct, take_base
 from client.learner import train as train_home
 from client.node import drop_fleet, keep_fleet, open_fleet
@@ -35,6 +34,7 @@ from common.messages import (
     pack,
     unpack,
 )
+from common.threads import one_thread
 
 app = ClientApp()
 Request = TypeVar("Request", bound=Wire)
@@ -45,17 +45,21 @@ def _answer(
     message: Message, context: Context, kind: type[Request], act: Callable[[Fleet, Request], Wire | RecordDict]
 ) -> Message:
     """Parse, act, reply; trouble becomes a refusal."""
+    fleet = None
     try:
         one_thread()
-        reply = act(open_fleet(context), unpack(kind, message.content))
-        keep_fleet(context)
+        fleet = open_fleet(context)
+        reply = act(fleet, unpack(kind, message.content))
+        keep_fleet(fleet)
     except WireError as error:
         reply = Refusal(code="bad-request", reason=str(error)[:500])
     except UserError as error:
-        reply = Refusal(code="no-data", reason=str(error)[:500])
+        # The text may hold a reading or a path, so it stays in the household's own log.
+        _log.error("%s: %s", message.metadata.message_type, error)
+        reply = Refusal(code="no-data", reason="the household's data cannot be used; its own log says why")
     except Exception as error:
-        # Its text may hold readings, so it stays here; the type is what central gets to know.
-        drop_fleet(context)
+        if fleet is not None:
+            drop_fleet(fleet)
         _log.exception("household could not answer %s", message.metadata.message_type)
         reply = Refusal(code="internal", reason=f"{type(error).__name__} in {message.metadata.message_type}")
     return Message(reply if isinstance(reply, RecordDict) else pack(reply), reply_to=message)

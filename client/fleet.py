@@ -101,6 +101,7 @@ class Fleet:
         position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
         offers = size_orders(position, quote.price_uusd, self._sell_left(quote.slot), self._rules)
         for i, home in enumerate(self.homes):
+            home.state.mode_slot = quote.slot
             home.state.mode = [float(level[i]) for level in _levels(mode)]
             home.state.alone_mode = [float(level[i]) for level in _levels(alone)]
             home.state.price_uusd = quote.price_uusd
@@ -140,8 +141,7 @@ class Fleet:
         readings = [home.meter_wh(settle.slot) for home in self.homes]
         load, pv = (np.array(column, np.int64) for column in zip(*readings, strict=True))
         traded = np.array([f.bought_wh - f.sold_wh for f in fill], np.int64)
-        mode = Mode(*np.array([home.state.mode for home in self.homes], np.float64).T)
-        alone_mode = Mode(*np.array([home.state.alone_mode for home in self.homes], np.float64).T)
+        mode, alone_mode = self._modes(settle.slot)
         flow = follow(self._bank, self._stored(), load - pv - traded, mode)
         alone = follow(self._bank, np.array([h.state.alone_kwh for h in self.homes]), load - pv, alone_mode)
         slots = np.array([settle.slot])
@@ -153,6 +153,21 @@ class Fleet:
             net = int(load[i] - pv[i] + flow.charge_wh[i] - flow.discharge_wh[i])
             meters[home.home_id] = Meter(slot=settle.slot, import_wh=max(net, 0), export_wh=max(-net, 0))
         return meters
+
+    def _modes(self, slot: int) -> tuple[Mode, Mode]:
+        """Modes of the slot, with and without trade; a home that missed its quote falls back to a plain rule.
+
+        The rule fills the battery with the home's own surplus and follows the load in the peak window.
+        """
+        peak = bool(self._tariff.peak_window(np.array([slot]))[0])
+        modes, alone = [], []
+        for i, home in enumerate(self.homes):
+            reserve, ceiling = float(self._bank.reserve_kwh[i]), float(self._bank.ceiling_kwh[i])
+            plain = [reserve, 0.0, ceiling, reserve if peak else ceiling, ceiling]
+            quoted = home.state.mode_slot == slot
+            modes.append(home.state.mode if quoted else plain)
+            alone.append(home.state.alone_mode if quoted else plain)
+        return Mode(*np.array(modes, np.float64).T), Mode(*np.array(alone, np.float64).T)
 
     def _totals(self, home: Household) -> Totals:
         state, spec = home.state, home.facts.battery

@@ -6,16 +6,13 @@ import numpy as np
 
 from client.forecaster import Correction, Forecast, HomeForecaster, perfect_forecast
 from client.history import History, OwnPast
-from client.store import HomeState, HomeStore, open_home
+from client.store import BASE, CORRECTION, HomeState, HomeStore, open_home
 from common.config import RunConfig, forecaster_kind
 from common.errors import UserError
 from common.messages import HomeCard
 from common.ridge import RidgeWeights
 from common.tariff import Tariff
 from common.units import UUSD_PER_USD
-
-BASE, CORRECTION = "base", "correction"
-"""Names of the arrays that a home keeps: weights of its linear base, what the Transformer adds to it."""
 
 _PAST_SLOTS = 28 * 48
 """Slots of the home's own battery and price past that it keeps: the context of the Transformer."""

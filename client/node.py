@@ -1,14 +1,14 @@
 """The node's households in this process: opened from disk, kept while they are the newest.
 
-In a ray simulation a node's messages reach any worker process.  The disk is the truth; what a process keeps is a cache,
-valid while its version equals the counter that travels in the node's context.
+In a ray simulation a node's messages reach any worker process, and a reply may be lost after its state was saved.  The
+disk is the truth; what a process keeps is a cache, valid while the files are those that it last saw.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from flwr.app import ConfigRecord, Context
+from flwr.app import Context
 
 from client.fleet import Fleet
 from client.household import Household
@@ -16,42 +16,38 @@ from client.store import HomeStore, own_folders
 from common.config import MarketRules, RunConfig
 from common.tariff import load_tariff
 
-_RECORD, _VERSION = "commonwatt", "version"
-_fleets: dict[tuple[int, tuple[Path, ...]], tuple[int, Fleet]] = {}
+_Key = tuple[int, tuple[Path, ...]]
+_Stamp = tuple[tuple[int, ...], ...]
+_fleets: dict[_Key, tuple[_Stamp, Fleet]] = {}
 
 
 def open_fleet(context: Context) -> Fleet:
     """Households of the node that ``context`` belongs to, as their last message left them."""
-    key, version = _key(context), _version(context)
-    cached = _fleets.get(key)
-    if cached is not None and cached[0] == version:
-        return cached[1]
     config = RunConfig.parse(context.run_config)
+    folders = tuple(own_folders(context.node_config, config.homes_root(), config.homes_per_node))
+    stores = [HomeStore(folder, str(context.run_id)) for folder in folders]
+    key, stamp = (context.run_id, folders), _stamp(stores)
+    if key in _fleets and _fleets[key][0] == stamp:
+        return _fleets[key][1]
     tariff = load_tariff(config.tariff)
-    homes = [Household(HomeStore(folder, str(context.run_id)), config, tariff) for folder in key[1]]
-    fleet = Fleet(sorted(homes, key=lambda home: home.home_id), tariff, MarketRules())
-    _fleets[key] = (version, fleet)
+    homes = sorted((Household(store, config, tariff) for store in stores), key=lambda home: home.home_id)
+    fleet = Fleet(homes, tariff, MarketRules())
+    _fleets[key] = (stamp, fleet)
     return fleet
 
 
-def keep_fleet(context: Context) -> None:
-    """Count a message that went through; the households have saved what it changed."""
-    key, version = _key(context), _version(context) + 1
-    context.state[_RECORD] = ConfigRecord({_VERSION: version})
-    if key in _fleets:
-        _fleets[key] = (version, _fleets[key][1])
+def keep_fleet(fleet: Fleet) -> None:
+    """Remember that ``fleet`` is what its files now say, after a message that went through."""
+    for key, (_, kept) in _fleets.items():
+        if kept is fleet:
+            _fleets[key] = (_stamp([home.store for home in fleet.homes]), fleet)
 
 
-def drop_fleet(context: Context) -> None:
-    """Forget what this process keeps of a node, after a message that failed half-way."""
-    _fleets.pop(_key(context), None)
+def drop_fleet(fleet: Fleet) -> None:
+    """Forget a fleet after a message that failed half-way."""
+    for key in [key for key, (_, kept) in _fleets.items() if kept is fleet]:
+        del _fleets[key]
 
 
-def _version(context: Context) -> int:
-    record = context.state.config_records.get(_RECORD)
-    return 0 if record is None else int(str(record[_VERSION]))
-
-
-def _key(context: Context) -> tuple[int, tuple[Path, ...]]:
-    config = RunConfig.parse(context.run_config)
-    return context.run_id, tuple(own_folders(context.node_config, config.homes_root(), config.homes_per_node))
+def _stamp(stores: list[HomeStore]) -> _Stamp:
+    return tuple(sorted(store.stamp() for store in stores))

@@ -22,6 +22,10 @@ from common.readings import HomeFacts, Readings, WeatherForecast, home_folders, 
 Arrays = dict[str, NDArray[Any]]
 
 
+BASE, CORRECTION = "base", "correction"
+"""Names of the arrays that a home keeps: weights of its linear base, what the Transformer adds to it."""
+
+
 class HomeState(BaseModel):
     """What a household remembers between messages, beside its arrays.
 
@@ -31,8 +35,8 @@ class HomeState(BaseModel):
         stored_kwh: stored energy of the battery; alone_kwh: of the same battery had it never traded.
         start_kwh: stored energy at ``first_slot``.
         battery_c: temperature of the battery.
-        mode: limits of the battery in the slot that is quoted (see :class:`client.battery.Mode`); alone_mode: the same
-            for the battery that never trades.
+        mode: limits of the battery in ``mode_slot``, the slot that was quoted last (see :class:`client.battery.Mode`);
+            alone_mode: the same for the battery that never trades.
         sold_wh: injected for sale in the local day ``sold_on`` (ordinal).
         b0_nusd, b1_nusd, alone_nusd: tariff on gross load, on net load, and with the battery but without trade.
         charged_wh, discharged_wh: AC energy into and out of the battery.
@@ -48,6 +52,7 @@ class HomeState(BaseModel):
     alone_kwh: float = 0.0
     start_kwh: float = 0.0
     battery_c: float = 20.0
+    mode_slot: int = 0
     mode: list[float] = []
     alone_mode: list[float] = []
     sold_wh: int = 0
@@ -91,6 +96,12 @@ class HomeStore:
         with temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **dict(arrays))
         temporary.replace(self._state / f"{name}.npz")
+
+    def stamp(self) -> tuple[int, ...]:
+        """Differs whenever any of the home's files was written anew: each write is a new file under the old name."""
+        files = [self._state / name for name in ("state.json", f"{BASE}.npz", f"{CORRECTION}.npz")]
+        found = [path.stat() if path.is_file() else None for path in files]
+        return tuple(number for stat in found for number in ((stat.st_ino, stat.st_mtime_ns) if stat else (0, 0)))
 
     def _replace(self, name: str, content: bytes) -> None:
         temporary = self._temporary(name)

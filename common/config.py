@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import date
 from pathlib import Path
 from typing import Literal, cast
 
@@ -248,6 +249,11 @@ class RunConfig:
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise UserError(f"{name.replace('_', '-')} must be at least {bound}, got {getattr(self, name)}")
+        for day in filter(None, [self.date, *self.test_days.split(",")]):
+            try:
+                date.fromisoformat(day)
+            except ValueError:
+                raise UserError(f"date '{day}': expected YYYY-MM-DD") from None
         if self.start_slot >= SHORTEST_DAY_SLOTS:
             raise UserError(f"start-slot must be less than {SHORTEST_DAY_SLOTS}, got {self.start_slot}")
         if self.solar_share > 1:

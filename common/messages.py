@@ -112,11 +112,20 @@ class Fill(Wire):
     price_uusd: PriceUusd = 0
 
 
+class RefusedOrder(Wire):
+    """An order, or ``refused_wh`` of it, that the market did not take, and why."""
+
+    home_id: HomeId
+    reason: Annotated[str, Field(max_length=40)]
+    refused_wh: EnergyWh
+
+
 class Settle(Wire):
-    """The part of a slot message that says: this slot happens now, with these fills."""
+    """The part of a slot message that says: this slot happens now, with these fills (and refused orders)."""
 
     slot: Slot
     fills: tuple[Fill, ...]
+    refused: tuple[RefusedOrder, ...] = ()
 
 
 class Quote(Wire):
@@ -211,7 +220,7 @@ class TotalsReply(Wire):
 class Refusal(Wire):
     """A node could not do what it was asked; ``reason`` is for people and carries no reading."""
 
-    code: Literal["bad-request", "no-data", "not-ready", "internal"]
+    code: Literal["bad-request", "no-data", "internal"]
     reason: Annotated[str, Field(max_length=500)]
 
 

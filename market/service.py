@@ -87,14 +87,15 @@ class MarketService:
 
         Args:
             slot: that was cleared last.
-            meters: by home id; one of an unknown home or of another slot counts as missing.
+            meters: by home id; one of an unknown home, of another slot, or of more energy than the home's connection
+                carries counts as missing.
 
         Raises:
             AlreadyBookedError: the ledger holds the slot from an earlier run.
         """
         assert self._open is not None and self._open.prices.slot == slot, f"slot {slot} was not cleared"
         prices, trades = self._open.prices, self._open.trades
-        usable = {home: meter for home, meter in meters.items() if home in self._max_slot_wh and meter.slot == slot}
+        usable = {home: meter for home, meter in meters.items() if self._is_possible(home, meter, slot)}
         if self._settlement == "metered":
             trades = metered_trades(prices, usable, self._open.orders, self._sold_today_wh, self._rules, self._seed)
         settlement = settle(prices, trades, usable)
@@ -102,6 +103,10 @@ class MarketService:
         self._sold_today_wh += traded_by_home(trades)[1]
         self._open = None
         return settlement
+
+    def _is_possible(self, home: str, meter: Meter, slot: int) -> bool:
+        most_wh = self._max_slot_wh.get(home, -1)
+        return meter.slot == slot and max(meter.import_wh, meter.export_wh) <= most_wh
 
     def book_totals(self, day_slot: int, totals: Sequence[Totals]) -> None:
         """Book what the homes report of a finished day (or of several in a row) that began with ``day_slot``."""

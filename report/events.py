@@ -26,12 +26,11 @@ class RunStarted(TypedDict, total=False):
 
 
 class Phase(TypedDict, total=False):
-    """A phase begins: prepare, begin, fit, warm-up, trade, report; ``message`` is for people."""
+    """A phase begins: begin, fit, warm-up, trade or report."""
 
     at: str
     event: Required[Literal["phase"]]
     name: str
-    message: str
 
 
 class RoundDone(TypedDict, total=False):
@@ -63,9 +62,30 @@ class SlotDone(TypedDict, total=False):
     import_uusd: int
     traded_wh: int
     trades: int
-    orders: int
     imported_wh: int
     exported_wh: int
+    estimated: list[str]
+
+
+class DayDone(TypedDict, total=False):
+    """A day, or several in a row, is done: number ``number`` (from 1) ``of`` so many; it began with ``slot``."""
+
+    at: str
+    event: Required[Literal["day"]]
+    number: int
+    of: int
+    slot: int
+
+
+class OrderRefused(TypedDict, total=False):
+    """The market did not take an order of a home, or ``refused_wh`` of it; ``reason`` as in ``market.order``."""
+
+    at: str
+    event: Required[Literal["refusal"]]
+    slot: int
+    home_id: str
+    reason: str
+    refused_wh: int
 
 
 class Silent(TypedDict, total=False):
@@ -103,7 +123,7 @@ class RunEnded(TypedDict, total=False):
     seconds: dict[str, float]
 
 
-Event = RunStarted | Phase | RoundDone | SlotDone | Silent | Warned | Failed | RunEnded
+Event = RunStarted | Phase | RoundDone | SlotDone | DayDone | OrderRefused | Silent | Warned | Failed | RunEnded
 
 
 def follow(

@@ -172,7 +172,7 @@ def _header(state: RunState) -> str:
 
 def _phase_text(phase: Phase) -> str:
     name = phase.get("name", "")
-    return phase.get("message") or PHASES.get(name, name)
+    return PHASES.get(name, name)
 
 
 def _round_text(done: RoundDone) -> str:

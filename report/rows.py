@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import numpy as np
 
 from common.books import Books
-from common.clock import local_of, utc_of
+from common.clock import day_slots, local_of, utc_of
 from common.config import BatterySpec
 from common.units import UUSD_PER_USD, WH_PER_KWH, usd
 from report.accounts import Accounts, Integers
@@ -126,6 +127,12 @@ def warnings_of(books: Books, paid: Accounts) -> list[str]:
     expected = len(paid.home_ids) * len(books.slots)
     if len(books.meters) < expected:
         warnings.append(f"{expected - len(books.meters)} of {expected} meter readings are missing in the ledger")
+    days = Counter(local_of(int(slot)).date() for slot in books.slots["slot"])
+    partial = [str(day) for day, count in sorted(days.items()) if count < len(day_slots(day))]
+    if partial:
+        warnings.append(
+            f"only a part of {_some(partial)} was run: what is left in the batteries weighs more than usual"
+        )
     return warnings
 
 

@@ -158,7 +158,8 @@ class Round(Part):
     Attributes:
         slot: only what was metered before it was learned from.
         loss: mean training loss over the homes.
-        validation_base, validation_hybrid: loss on held-out days of the linear base, and of base + Transformer.
+        validation_base, validation_hybrid: RMSE of the day's load on held-out days, in units of each home's own scale,
+            of the linear base, and of base + Transformer.
         gates: share of the Transformer's residual that is added to the base, per head in the model's order, 0..1.
         seconds: wall time.
     """

@@ -13,6 +13,7 @@ from flwr.serverapp import Grid
 from common.config import MarketRules, RunConfig
 from common.events import EventLog
 from common.tariff import load_tariff
+from common.threads import one_thread
 from market.ledger import Ledger
 from market.service import MarketService
 from server.checkpoint import save_model
@@ -35,6 +36,7 @@ def run_community(grid: Grid, config: RunConfig, out: Path, events: EventLog) ->
     Raises:
         UserError: what the user has to mend.
     """
+    one_thread()
     rules, tariff = MarketRules(), load_tariff(config.tariff)
 
     def warn(text: str) -> None:

@@ -11,7 +11,7 @@ from flwr.app import Array, ArrayRecord, Message, MetricRecord
 from common.config import RunConfig
 from common.events import EventLog
 from common.messages import Fit
-from common.ridge import GATED_HEADS, solve, solve_gates
+from common.ridge import GATED_HEADS, add, solve, solve_gates
 from server.checkpoint import initial_arrays, parameter_count
 from server.exchange import Exchange
 from server.strategy import MarketFedAvg
@@ -46,7 +46,10 @@ class Learning:
             return
         fit = Fit(before_slot=before_slot)
         statistics = self._strategy.aggregate_fit(self._learn(self._strategy.configure_fit(fit)))
-        weights = ArrayRecord({name: Array(values) for name, values in solve(statistics).to_arrays().items()})
+        if not statistics:
+            self._events.write("warning", message="no usable statistics: the homes forecast with their profile alone")
+            return
+        weights = ArrayRecord({name: Array(values) for name, values in solve(add(statistics)).to_arrays().items()})
         self._learn(self._strategy.configure_arrays("query.base", weights, fit))
 
     def warm_up(self, before_slot: int) -> None:
@@ -68,14 +71,13 @@ class Learning:
         if arrays is None or metrics is None:
             self._events.write("warning", message=f"round {self._round}: no usable update; the model stays as it was")
             return
-        by_home = self._strategy.home_metrics(replies)
-        self.arrays, self.gates = arrays, _gates(by_home)
+        self.arrays, self.gates = arrays, _gates(self._strategy.accepted)
         self._events.write(
             "round",
             round=self._round,
             rounds=self._rounds,
             slot=before_slot,
-            homes=len(by_home),
+            homes=len(self._strategy.accepted),
             gates=list(self.gates),
             seconds=round(time.monotonic() - began, 3),
             loss=metrics.get("loss"),

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.config import MarketRules
-from common.units import UUSD_PER_USD
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -14,11 +13,12 @@ Floats = NDArray[np.float64]
 UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
 
-_HEADROOM = 1.1
+_HEADROOM = 1.0
 """Import while charging over the highest planned import without it; plans are means, lower than a real day's peak."""
 
-_BELOW_IMPORT_UUSD = UUSD_PER_USD // 100
-"""The market's price stays a cent under the import price, so that buying at home is always worth it."""
+_UNDER_IMPORT = 8
+"""The market's price stays an eighth under the import price. A firm order is made on a forecast: a home only buys what
+it needs with a chance of price over import price, so a cent under it next to nobody would."""
 
 
 def sdr_price(surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules) -> int:
@@ -34,9 +34,9 @@ def sdr_price(surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int,
         rules: the market's floor and ceiling, and its loss.
 
     Returns:
-        u$ per delivered kWh, between the market's floor and a cent under the import price (or the ceiling).
+        u$ per delivered kWh, between the market's floor and an eighth under the import price (or the ceiling).
     """
-    highest = max(rules.floor_uusd, min(rules.ceiling_uusd, import_uusd - _BELOW_IMPORT_UUSD))
+    highest = max(rules.floor_uusd, min(rules.ceiling_uusd, import_uusd - import_uusd // _UNDER_IMPORT))
     deliverable = rules.deliverable_wh(surplus_wh)
     if deliverable == 0:
         return highest

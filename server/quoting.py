@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Plan, Quote
 from common.tariff import Tariff
-from server.pricing import charge_share, price_curve
+from server.pricing import UNLIMITED, charge_share, price_curve
 
 Ints = NDArray[np.int64]
 
 
 class Quoter:
-    """Makes quotes from plans."""
+    """Makes quotes from plans; remembers how much charging its last quote allowed."""
 
     def __init__(self, tariff: Tariff, rules: MarketRules) -> None:
         self._tariff, self._rules = tariff, rules
+        self._quoted = -1
+        self._allowed = UNLIMITED
 
     def quote(self, slot: int, plans: Mapping[str, Plan]) -> Quote:
         """Quote of a slot from the last plan of each home; a plan of a day ago or more counts for nothing."""
@@ -30,7 +32,31 @@ class Quoter:
         imports, exports = self._tariff.import_uusd(slots), self._tariff.export_uusd(slots)
         need, charge, surplus = _totals(slot, plans)
         curve = price_curve(surplus, need, imports, exports, self._rules)
-        return Quote(slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=charge_share(need, charge, imports))
+        postponed = self._postponed_wh(slot, plans, charge)
+        need[0] += postponed
+        charge[0] += postponed
+        share = charge_share(need, charge, imports)
+        self._quoted, self._allowed = slot, share[0]
+        return Quote(slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share)
+
+    def _postponed_wh(self, slot: int, plans: Mapping[str, Plan], charge_wh: Ints) -> int:
+        """Grid charging that the homes planned for the slot before and that the guard put off, Wh.
+
+        The plans do not know of the guard: what they meant to charge in a slot is not in what they plan for later.
+
+        Args:
+            slot: that is quoted now.
+            plans: made for the slot before.
+            charge_wh: what they plan to charge from ``slot`` on, shape ``(CURVE_SLOTS,)``.
+        """
+        imports = self._tariff.import_uusd(np.arange(slot - 1, slot + CURVE_SLOTS))
+        rises = np.flatnonzero(np.diff(imports) > 0)  # where a charging window ends
+        left = int(rises[0]) if len(rises) else CURVE_SLOTS
+        if self._quoted != slot - 1 or left == 0:
+            return 0
+        planned = sum(plan.charge_wh[0] for plan in plans.values() if plan.slot == slot - 1)
+        allowed = min(self._allowed, 1.0) * (planned + int(charge_wh[:left].sum()))
+        return max(0, planned - int(allowed))
 
 
 def _totals(slot: int, plans: Mapping[str, Plan]) -> Ints:

@@ -19,7 +19,7 @@ from common.clock import day_slots, local_of
 from common.config import RunConfig
 from common.errors import UserError
 from common.events import EventLog
-from common.messages import Begin, HomeCard, Plan, Settle, SlotRequest
+from common.messages import Begin, HomeCard, Plan, RefusedOrder, Settle, SlotRequest
 from common.units import SLOT_HOURS, WH_PER_KWH
 from market.service import MarketService
 from market.settlement import Settlement
@@ -49,6 +49,8 @@ def spans_of(config: RunConfig) -> list[Span]:
     """
     limit = config.slots or 10**9
     if not config.test_days:
+        if not config.date:
+            raise UserError('date is missing: give the first day of the run, as date="YYYY-MM-DD"')
         first = date.fromisoformat(config.date)
         start, end = day_slots(first).start, day_slots(first + timedelta(days=config.days - 1)).stop
         start += config.start_slot
@@ -161,11 +163,13 @@ class Runner:
         self._plans |= {home.home_id: home.plan for home in homes if home.plan is not None}
         orders = [order for home in homes for order in home.orders if order.home_id == home.home_id]
         clearing = self._market.clear(quote.slot, quote.price_uusd, orders)
-        for refusal in clearing.refusals:
-            self._events.write(
-                "refusal", slot=quote.slot, home=refusal.order.home_id, reason=refusal.reason, wh=refusal.refused_wh
-            )
-        return Settle(slot=quote.slot, fills=clearing.fills)
+        refused = tuple(
+            RefusedOrder(home_id=r.order.home_id, reason=r.reason.value, refused_wh=r.refused_wh)
+            for r in clearing.refusals
+        )
+        for order in refused:
+            self._events.write("refusal", slot=quote.slot, **order.model_dump())
+        return Settle(slot=quote.slot, fills=clearing.fills, refused=refused)
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 

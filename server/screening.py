@@ -1,39 +1,69 @@
-"""Model updates that may enter the average: the right arrays, of the right shape, finite, one share each.
+"""What may enter a sum or an average: the agreed arrays, finite, of ordinary size, one share for each household.
 
-Stock FedAvg lets NaN through and believes any claimed number of examples.
+Stock FedAvg lets NaN through, believes any claimed number of examples, and ends the run on a metric that is missing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 import numpy as np
-from flwr.app import Message, MetricRecord
+from flwr.app import ArrayRecord, Message, MetricRecord
 
 ARRAYS, METRICS = "arrays", "metrics"
 WEIGHT = "num-examples"
+LARGEST_NORM = 10.0
+"""An update whose norm is over so many times the median of all updates' norms is left out."""
+
+Warn = Callable[[str], None]
 
 
-def screened(updates: Mapping[str, Message], warn: Callable[[str], None]) -> dict[str, Message]:
-    """Updates (by household) without the broken ones; every household weighs the same.
+def well_formed(sent: Mapping[str, ArrayRecord], warn: Warn) -> dict[str, ArrayRecord]:
+    """Arrays (by household) of the agreed names and shapes, without NaN and infinity.
 
-    The agreed shape is the most frequent one among the updates.
+    Agreed is what most of the households sent.
     """
-    shapes = {
-        home: tuple((name, array.shape) for name, array in message.content.array_records[ARRAYS].items())
-        for home, message in updates.items()
-    }
-    agreed = Counter(shapes.values()).most_common(1)[0][0] if shapes else ()
+    shapes = {home: tuple((name, array.shape) for name, array in record.items()) for home, record in sent.items()}
+    agreed = _most_frequent(shapes)
     kept = {}
-    for home, message in updates.items():
-        content = message.content
+    for home, record in sent.items():
         if shapes[home] != agreed:
-            warn(f"model update of {home} ignored: arrays {shapes[home]}, expected {agreed}")
-        elif not all(np.isfinite(array.numpy()).all() for array in content.array_records[ARRAYS].values()):
-            warn(f"model update of {home} ignored: NaN or infinite values")
+            warn(f"arrays of {home} ignored: {shapes[home]}, expected {agreed}")
+        elif not all(np.isfinite(array.numpy()).all() for array in record.values()):
+            warn(f"arrays of {home} ignored: NaN or infinite values")
         else:
-            metrics = {k: v for k, v in content.metric_records[METRICS].items() if k != WEIGHT}
-            content[METRICS] = MetricRecord({WEIGHT: 1.0, **metrics})
-            kept[home] = message
+            kept[home] = record
     return kept
+
+
+def screened(updates: Mapping[str, Message], warn: Warn) -> dict[str, Message]:
+    """Model updates (by household) without the broken ones; every household weighs the same.
+
+    Each message has the records ``arrays`` and ``metrics``; the metrics' names must be the agreed ones, too.
+    """
+    sound = well_formed({home: m.content.array_records[ARRAYS] for home, m in updates.items()}, warn)
+    norms = {home: _norm(record) for home, record in sound.items()}
+    limit = LARGEST_NORM * float(np.median(list(norms.values()))) if norms else 0.0
+    names = {home: tuple(sorted(updates[home].content.metric_records[METRICS])) for home in sound}
+    agreed = _most_frequent(names)
+    kept = {}
+    for home in sound:
+        content = updates[home].content
+        metrics = {name: value for name, value in content.metric_records[METRICS].items() if name != WEIGHT}
+        if norms[home] > limit:
+            warn(f"model update of {home} ignored: norm {norms[home]:.3g}, at most {limit:.3g} is usual")
+        elif names[home] != agreed or not all(np.isfinite(value).all() for value in metrics.values()):
+            warn(f"model update of {home} ignored: metrics {names[home]}, expected {agreed}, all finite")
+        else:
+            content[METRICS] = MetricRecord({WEIGHT: 1.0, **metrics})
+            kept[home] = updates[home]
+    return kept
+
+
+def _norm(record: ArrayRecord) -> float:
+    return float(np.sqrt(sum(float(np.square(array.numpy(), dtype=np.float64).sum()) for array in record.values())))
+
+
+def _most_frequent(by_home: Mapping[str, Hashable]) -> Hashable | None:
+    return Counter(by_home.values()).most_common(1)[0][0] if by_home else None

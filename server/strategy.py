@@ -33,7 +33,7 @@ from common.messages import (
     pack,
     unpack,
 )
-from server.screening import screened
+from server.screening import screened, well_formed
 
 
 class _OfHome(Protocol):
@@ -54,6 +54,9 @@ class MarketFedAvg(FedAvg):
 
     A node may hold several households (a gateway); it answers for each of them, and each counts as one participant in
     the average, whichever node it lives on.
+
+    Attributes:
+        accepted: metrics of the updates that entered the last average, by household.
     """
 
     def __init__(self, warn: Warn, fraction_train: float = 1.0) -> None:
@@ -67,6 +70,7 @@ class MarketFedAvg(FedAvg):
         )
         self._warn = warn
         self._homes_of: dict[int, tuple[str, ...]] = {}
+        self.accepted: dict[str, MetricRecord] = {}
 
     # -- the market's messages ------------------------------------------------------------------------------------
 
@@ -100,8 +104,12 @@ class MarketFedAvg(FedAvg):
         for node in self.nodes:
             own = request
             if request.settle is not None:
-                fills = tuple(fill for fill in request.settle.fills if fill.home_id in self._homes_of[node])
-                own = request.model_copy(update={"settle": request.settle.model_copy(update={"fills": fills})})
+                mine = self._homes_of[node]
+                parts = {
+                    "fills": tuple(fill for fill in request.settle.fills if fill.home_id in mine),
+                    "refused": tuple(order for order in request.settle.refused if order.home_id in mine),
+                }
+                own = request.model_copy(update={"settle": request.settle.model_copy(update=parts)})
             messages += self._to_nodes([node], "query.slot", own)
         return messages
 
@@ -125,14 +133,11 @@ class MarketFedAvg(FedAvg):
         """Ask for the sums of the ridge base."""
         return self._to_nodes(self.nodes, "query.fit", fit)
 
-    def aggregate_fit(self, replies: Mapping[int, Message]) -> dict[str, NDArray[np.float64]]:
-        """Sum of the homes' statistics, added in the order of the homes' ids."""
-        total: dict[str, NDArray[np.float64]] = {}
-        for _, arrays, _ in self._by_home(replies):
-            for name, array in arrays.items():
-                values = array.numpy().astype(np.float64)
-                total[name] = total[name] + values if name in total else values
-        return total
+    def aggregate_fit(self, replies: Mapping[int, Message]) -> list[dict[str, NDArray[np.float64]]]:
+        """The homes' statistics that may enter the sum, in the order of the homes' ids."""
+        sent = {home: arrays for home, arrays, _, _ in self._updates(replies)}
+        sound = well_formed(sent, self._warn)
+        return [{name: array.numpy() for name, array in sent[home].items()} for home in sorted(sound)]
 
     def configure_arrays(self, kind: str, arrays: ArrayRecord, message: Wire) -> list[Message]:
         """Send arrays (the base's weights, or a frozen model) to all nodes."""
@@ -154,13 +159,10 @@ class MarketFedAvg(FedAvg):
             for home, arrays, metrics, message in self._updates(by_node)
         }
         accepted = screened(updates, self._warn)
+        self.accepted = {home: accepted[home].content.metric_records[METRICS] for home in sorted(accepted)}
         if not accepted:
             return None, None
         return super().aggregate_train(server_round, [accepted[home] for home in sorted(accepted)])
-
-    def home_metrics(self, replies: Mapping[int, Message]) -> dict[str, MetricRecord]:
-        """Metrics of each home's training, by id."""
-        return {home: metrics for home, _, metrics in self._by_home(replies)}
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
@@ -212,6 +214,3 @@ class MarketFedAvg(FedAvg):
                 else:
                     found.append((home, arrays, metrics, replies[node]))
         return sorted(found, key=lambda update: update[0])
-
-    def _by_home(self, replies: Mapping[int, Message]) -> Iterable[tuple[str, ArrayRecord, MetricRecord]]:
-        return [(home, arrays, metrics) for home, arrays, metrics, _ in self._updates(replies)]

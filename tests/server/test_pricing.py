@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.clock import day_slots
 from common.config import MarketRules
+from common.messages import CURVE_SLOTS, Plan
+from common.tariff import load_tariff
 from server.pricing import UNLIMITED, charge_share, price_curve, sdr_price
+from server.quoting import Quoter
 
 RULES = MarketRules()
 OFF_PEAK, PEAK, EXPORT = 280_000, 510_000, 60_000
@@ -16,8 +22,8 @@ ENERGY = st.integers(0, 50_000)
 
 
 def test_known_points():
-    assert sdr_price(0, 0, PEAK, EXPORT, RULES) == 500_000  # no surplus: a cent under the tariff
-    assert sdr_price(0, 5_000, OFF_PEAK, EXPORT, RULES) == 270_000
+    assert sdr_price(0, 0, PEAK, EXPORT, RULES) == 446_250  # no surplus: an eighth under the tariff
+    assert sdr_price(0, 5_000, OFF_PEAK, EXPORT, RULES) == 245_000
     assert sdr_price(5_000, 0, OFF_PEAK, EXPORT, RULES) == 100_000  # nobody needs it: the floor
     assert sdr_price(10_000, 9_500, OFF_PEAK, EXPORT, RULES) == 100_000  # after the loss it is just enough
     half = OFF_PEAK * EXPORT / ((OFF_PEAK - EXPORT) / 2 + EXPORT) / 2 + OFF_PEAK / 2
@@ -29,7 +35,7 @@ def test_more_surplus_never_raises_the_price_and_it_stays_in_bounds(surplus, mor
     price = sdr_price(surplus, need, OFF_PEAK, EXPORT, RULES)
     assert sdr_price(surplus + more, need, OFF_PEAK, EXPORT, RULES) <= price
     assert sdr_price(surplus, need + more, OFF_PEAK, EXPORT, RULES) >= price
-    assert RULES.floor_uusd <= price <= OFF_PEAK - 10_000
+    assert RULES.floor_uusd <= price <= OFF_PEAK * 7 // 8
 
 
 def test_a_tariff_under_the_floor_gives_the_floor():
@@ -77,3 +83,31 @@ def test_shares_hold_the_peak_and_fit_the_wire(slots, rise):
 def test_without_plans_the_night_is_shared_evenly():
     nothing = np.zeros(4, np.int64)
     assert charge_share(nothing, nothing, np.full(4, OFF_PEAK)) == (0.25,) * 4
+
+
+def _eager_plan(slot, charge_wh):
+    """A home that needs 500 Wh a slot and wants ``charge_wh`` in its battery at once."""
+    charge = (charge_wh,) + (0,) * (CURVE_SLOTS - 1)
+    return Plan(slot=slot, need_wh=tuple(500 + c for c in charge), charge_wh=charge, surplus_wh=(0,) * CURVE_SLOTS)
+
+
+def test_charging_that_the_guard_put_off_is_still_to_come():
+    """Each plan charges at once, the guard lets it charge evenly; the shares then add up to what is left."""
+    quoter = Quoter(load_tariff("pge-tou-c"), RULES)
+    midnight = day_slots(date(2025, 6, 18)).start
+    left, charged = 2_400.0, []
+    plans = {"home": _eager_plan(midnight, round(left))}
+    for slot in range(midnight, midnight + 32):  # up to the peak at 16:00
+        share = quoter.quote(slot, plans).charge_share[0]
+        plans = {"home": _eager_plan(slot, round(left))}
+        charged.append(min(share, 1.0) * left)
+        left -= charged[-1]
+    assert charged == pytest.approx([75.0] * 32, abs=3.0)
+
+
+def test_what_was_planned_for_the_peak_is_not_carried_out_of_it():
+    quoter = Quoter(load_tariff("pge-tou-c"), RULES)
+    peak = day_slots(date(2025, 6, 18)).start + 32
+    quoter.quote(peak - 1, {})
+    quote = quoter.quote(peak, {"home": _eager_plan(peak - 1, 2_400)})
+    assert quote.charge_share[0] == 1.0  # the window ended; a new one begins, and nobody plans to charge in it

@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from client.household import Household
+from client.store import Arrays
 from common.books import Books
 from common.config import MarketRules
 from common.errors import UserError
-from common.messages import HomeReply, SlotRequest
+from common.messages import Fit, HomeReply, SlotRequest
 from market.audit import verify
 
 Run = Callable[..., Books]
@@ -87,3 +89,39 @@ def test_a_silent_home_has_no_orders_and_the_others_trade_on(run_local: Run, mon
     assert counts["home-00000"] == 20
     assert counts["home-00001"] < 20
     assert verify(books, MarketRules()) == []
+
+
+@pytest.mark.parametrize("missed", ["first", "third"])
+def test_a_home_that_missed_a_message_comes_back(run_local: Run, monkeypatch: pytest.MonkeyPatch, missed: str) -> None:
+    from client.fleet import Fleet
+
+    original, calls = Fleet.slot, {"n": 0}
+
+    def slot(self: Fleet, request: SlotRequest) -> tuple[HomeReply, ...]:
+        if self.homes[0].home_id == "home-00001":
+            calls["n"] += 1
+            if calls["n"] == {"first": 1, "third": 3}[missed]:
+                raise RuntimeError("no network")
+        return original(self, request)
+
+    monkeypatch.setattr(Fleet, "slot", slot)
+    books = run_local(slots=8, round_every_slots=0)
+    rows = books.meters.groupby("home_id").size()
+    assert rows["home-00001"] >= 7
+    assert rows["home-00000"] == 8
+    assert verify(books, MarketRules()) == []
+
+
+def test_one_home_with_broken_statistics_does_not_stop_the_others(
+    run_local: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import client.app
+
+    original = client.app.base_statistics
+
+    def broken(home: Household, fit: Fit) -> Arrays:
+        sums = original(home, fit)
+        return {name: value * float("nan") for name, value in sums.items()} if home.home_id == "home-00001" else sums
+
+    monkeypatch.setattr(client.app, "base_statistics", broken)
+    assert len(run_local(slots=2).meters) == 6
