@@ -13,12 +13,9 @@ Floats = NDArray[np.float64]
 UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
 
-_HEADROOM = 1.0
-"""Import while charging over the highest planned import without it; plans are means, lower than a real day's peak."""
-
 _UNDER_IMPORT = 8
 """The market's price stays an eighth under the import price. A firm order is made on a forecast: a home only buys what
-it needs with a chance of price over import price, so a cent under it next to nobody would."""
+needs more likely than price over import price, and at a cent under the tariff that is next to nothing."""
 
 
 def sdr_price(surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules) -> int:
@@ -81,7 +78,7 @@ def charge_share(need_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[flo
     share = np.full(len(need_wh), UNLIMITED)
     rest = (need_wh - charge_wh).astype(np.float64)
     # The mean counts where homes need little but what they charge.
-    usual_peak = _HEADROOM * max(rest.max(), need_wh.mean())
+    usual_peak = max(float(rest.max()), float(need_wh.mean()))
     window = np.cumsum(np.diff(import_uusd, prepend=import_uusd[:1]) > 0)
     for number in range(int(window[-1]) + 1):
         inside = window == number
