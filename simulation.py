@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Run the community that the run config describes, and report."""
     config = RunConfig.parse(context.run_config)
-    out = Path(config.out) if config.out else commonwatt_home() / "outputs" / str(context.run_id)
+    out = _fresh_output(config, context.run_id)
     events = EventLog(out / EVENTS)
     try:
         started = datetime.now(UTC)
@@ -83,6 +84,24 @@ def main(grid: Grid, context: Context) -> None:
     print(f"Commonwatt wrote {out / RESULT}", flush=True)
 
 
+def _fresh_output(config: RunConfig, run_id: int) -> Path:
+    """Folder of a run's results, which no other run has used.
+
+    Raises:
+        UserError: it holds a run already, a path is relative, or an option is not for a run of its own.
+    """
+    for name in ("out", "data", "homes_dir"):
+        path = getattr(config, name)
+        if path and path not in ("generated", "household") and not Path(path).is_absolute():
+            raise UserError(f"{name.replace('_', '-')} '{path}': the path must be absolute")
+    if config.test_days:
+        raise UserError("test-days: use 'python simulation.py evaluate', which reports day by day")
+    out = Path(config.out) if config.out else commonwatt_home() / "outputs" / str(run_id)
+    if (out / LEDGER).exists() or (out / EVENTS).exists():
+        raise UserError(f"out '{out}' holds another run: name another folder, so that nothing is overwritten")
+    return out
+
+
 def _resolved(config: RunConfig, manifest: CommunityManifest) -> RunConfig:
     """The run's options with what the data decided: the homes there are, and the first day."""
     return replace(config, homes=len(manifest.homes), date=manifest.start_date.isoformat())
@@ -101,7 +120,8 @@ def _report(
     if root is not None:
         homes = Homes.open(root)
         observed = observe(homes, books)
-        bounds = Bounds(optimum_nusd(homes, books, tariff, MarketRules()), _with_perfect_forecast(config, root))
+        optimum = optimum_nusd(homes, books, tariff, MarketRules())
+        bounds = None if optimum is None else Bounds(optimum, _with_perfect_forecast(config, root))
     facts = RunFacts(config, manifest.data_hash if manifest else "", started, datetime.now(UTC))
     result = build_result(books, rounds, tariff, battery, facts, observed, bounds)
     write_result(result, out / RESULT)
@@ -123,15 +143,23 @@ def _with_perfect_forecast(config: RunConfig, root: Path) -> dict[str, int]:
     )
     with TemporaryDirectory() as folder:
         out = Path(folder)
-        run_community(LocalGrid(client_app, 1, bound.flat(), run_id=2), bound, out, EventLog(out / EVENTS))
+        events = EventLog(out / EVENTS)
+        run_community(LocalGrid(client_app, 1, bound.flat(), run_id=_new_run_id()), bound, out, events)
+        events.close()
         paid = accounts(read_books(out / LEDGER), load_tariff(config.tariff), BatterySpec())
     return dict(zip(paid.home_ids, paid.p2p_nusd.tolist(), strict=True))
+
+
+def _new_run_id() -> int:
+    """Run id for the in-process grid; homes keep their state by it, so none may come twice."""
+    return secrets.randbits(48)
 
 
 # -- command line ---------------------------------------------------------------------------------------------------
 
 cli = typer.Typer(
     name="commonwatt", no_args_is_help=True, add_completion=False, rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
     help="Homes with batteries trade energy with each other; each is a Flower client.",
 )  # fmt: skip
 _console = Console(soft_wrap=False)
@@ -324,7 +352,7 @@ def evaluate(
             logging.getLogger("flwr").setLevel(logging.ERROR)
             with Progress(_console) as shown:
                 events = EventLog(folder / EVENTS, lambda event: shown.update(cast(Event, event)))
-                run_community(LocalGrid(client_app, 1, config.flat()), config, folder, events)
+                run_community(LocalGrid(client_app, 1, config.flat(), run_id=_new_run_id()), config, folder, events)
             measured = _evaluate(config, folder, manifest.data_hash, began)
             (folder / EVALUATION).write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
             print_evaluation(measured, _console)
@@ -336,7 +364,8 @@ def _evaluate(config: RunConfig, folder: Path, data_hash: str, began: float) -> 
     tariff, battery, homes = load_tariff(config.tariff), BatterySpec(), Homes.open(Path(config.homes_dir))
     outcomes = []
     for books in by_span(read_books(folder / LEDGER)):
-        bounds = Bounds(optimum_nusd(homes, books, tariff, MarketRules()))
+        optimum = optimum_nusd(homes, books, tariff, MarketRules())
+        bounds = None if optimum is None else Bounds(optimum)
         outcomes.append(day_outcome(books, tariff, battery, observe(homes, books), bounds))
     return evaluation(outcomes, battery, config, data_hash, time.monotonic() - began)
 

@@ -52,17 +52,24 @@ def _answer(
         reply = act(fleet, unpack(kind, message.content))
         keep_fleet(fleet)
     except WireError as error:
+        _forget(fleet)
         reply = Refusal(code="bad-request", reason=str(error)[:500])
     except UserError as error:
+        _forget(fleet)
         # The text may hold a reading or a path, so it stays in the household's own log.
         _log.error("%s: %s", message.metadata.message_type, error)
         reply = Refusal(code="no-data", reason="the household's data cannot be used; its own log says why")
     except Exception as error:
-        if fleet is not None:
-            drop_fleet(fleet)
+        _forget(fleet)
         _log.exception("household could not answer %s", message.metadata.message_type)
         reply = Refusal(code="internal", reason=f"{type(error).__name__} in {message.metadata.message_type}")
     return Message(reply if isinstance(reply, RecordDict) else pack(reply), reply_to=message)
+
+
+def _forget(fleet: Fleet | None) -> None:
+    """Whatever a message left half-done in memory is dropped: the disk has the state before it."""
+    if fleet is not None:
+        drop_fleet(fleet)
 
 
 def _records(arrays: Mapping[str, Arrays], metrics: Mapping[str, Mapping[str, float]]) -> RecordDict:

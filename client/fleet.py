@@ -7,7 +7,7 @@ closure; the reading of a slot is opened only when the slot happens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from common.messages import (
     Settle,
     SlotRequest,
     Totals,
+    WireError,
 )
 from common.tariff import Tariff
 from common.units import SLOT_HOURS, WH_PER_KWH, amount_nusd
@@ -62,10 +63,19 @@ class Fleet:
         return tuple(HomePlan(home_id=h.home_id, plan=_wire(plan, i, begin.slot)) for i, h in enumerate(self.homes))
 
     def slot(self, request: SlotRequest) -> tuple[HomeReply, ...]:
-        """Let a slot happen, then decide on the next one."""
-        meters: dict[str, Meter] = {} if request.settle is None else self._settle(request.settle)
+        """Let a slot happen, then decide on the next one.
+
+        Raises:
+            WireError: a slot outside of the day that was begun, or one to decide on that has happened.
+        """
+        for part in (request.settle, request.quote):
+            if part is not None:
+                self._check(part.slot)
+        meters: dict[str, list[Meter]] = {home.home_id: [] for home in self.homes}
         orders: dict[str, tuple[Order, ...]] = {}
         plans: dict[str, Plan] = {}
+        if request.settle is not None:
+            meters = self._settle(request.settle)
         if request.quote is not None:
             orders, plans = self._decide(request.quote)
         for home in self.homes:
@@ -73,12 +83,17 @@ class Fleet:
         return tuple(
             HomeReply(
                 home_id=home.home_id,
-                meter=meters.get(home.home_id),
+                meters=tuple(meters[home.home_id][-CURVE_SLOTS:]),
                 orders=orders.get(home.home_id, ()),
                 plan=plans.get(home.home_id),
             )
             for home in self.homes
         )
+
+    def _check(self, slot: int) -> None:
+        for home in self.homes:
+            if not home.state.first_slot <= slot < home.state.end_slot:
+                raise WireError(f"slot {slot} is not of a day that was begun for {home.home_id}")
 
     def totals(self) -> tuple[Totals, ...]:
         """Totals of the day that the homes choose to report."""
@@ -134,24 +149,40 @@ class Fleet:
 
     # -- after it ---------------------------------------------------------------------------------------------------
 
-    def _settle(self, settle: Settle) -> dict[str, Meter]:
-        """The slot happens: batteries follow the load that comes, within their mode and with the fills as duties."""
-        fills = {fill.home_id: fill for fill in settle.fills}
+    def _settle(self, settle: Settle) -> dict[str, list[Meter]]:
+        """The slot happens, and before it those whose message did not come; one that happened already is told again."""
+        behind = min(home.state.next_slot for home in self.homes)
+        meters: dict[str, list[Meter]] = {home.home_id: [] for home in self.homes}
+        for slot in range(behind, settle.slot + 1):
+            due = [i for i, home in enumerate(self.homes) if home.state.next_slot == slot]
+            fills = {fill.home_id: fill for fill in settle.fills} if slot == settle.slot else {}
+            for home_id, meter in self._happen(slot, due, fills).items():
+                meters[home_id].append(meter)
+        for home in self.homes:
+            if not meters[home.home_id] and home.state.next_slot == settle.slot + 1:
+                last = Meter(slot=settle.slot, import_wh=home.state.last_import_wh, export_wh=home.state.last_export_wh)
+                meters[home.home_id].append(last)
+        return meters
+
+    def _happen(self, slot: int, due: list[int], fills: Mapping[str, Fill]) -> dict[str, Meter]:
+        """Batteries of the homes ``due`` follow the load that comes, in their mode, with the fills as duties."""
         fill = [fills.get(home.home_id, Fill(home_id=home.home_id)) for home in self.homes]
-        readings = [home.meter_wh(settle.slot) for home in self.homes]
+        readings = [home.meter_wh(slot) for home in self.homes]
         load, pv = (np.array(column, np.int64) for column in zip(*readings, strict=True))
         traded = np.array([f.bought_wh - f.sold_wh for f in fill], np.int64)
-        mode, alone_mode = self._modes(settle.slot)
+        mode, alone_mode = self._modes(slot)
         flow = follow(self._bank, self._stored(), load - pv - traded, mode)
         alone = follow(self._bank, np.array([h.state.alone_kwh for h in self.homes]), load - pv, alone_mode)
-        slots = np.array([settle.slot])
+        slots = np.array([slot])
         buy, sell = int(self._tariff.import_uusd(slots)[0]), int(self._tariff.export_uusd(slots)[0])
         meters = {}
-        for i, home in enumerate(self.homes):
+        for i in due:
+            home = self.homes[i]
             home.state.sold_wh += fill[i].sold_wh
-            _book(home, settle.slot, (buy, sell), int(load[i]), int(pv[i]), flow, alone, i)
+            _book(home, slot, (buy, sell), int(load[i]), int(pv[i]), flow, alone, i)
             net = int(load[i] - pv[i] + flow.charge_wh[i] - flow.discharge_wh[i])
-            meters[home.home_id] = Meter(slot=settle.slot, import_wh=max(net, 0), export_wh=max(-net, 0))
+            home.state.last_import_wh, home.state.last_export_wh = max(net, 0), max(-net, 0)
+            meters[home.home_id] = Meter(slot=slot, import_wh=max(net, 0), export_wh=max(-net, 0))
         return meters
 
     def _modes(self, slot: int) -> tuple[Mode, Mode]:
@@ -171,6 +202,8 @@ class Fleet:
 
     def _totals(self, home: Household) -> Totals:
         state, spec = home.state, home.facts.battery
+        if state.end_slot == state.first_slot:
+            raise WireError(f"no day was begun for {home.home_id}")
         slots = np.arange(state.first_slot, state.end_slot)
         refill_uusd = self._tariff.off_peak_uusd(slots) / spec.one_way_efficiency
         drawn_wh = (state.start_kwh - state.alone_kwh) * WH_PER_KWH

@@ -81,9 +81,12 @@ class Household:
         self.store.save_arrays(BASE, weights.to_arrays())
         self.forecaster.ridge = weights
 
-    def set_correction(self, correction: Correction) -> None:
-        """Take what the Transformer adds to the base from now on."""
-        self.store.save_arrays(CORRECTION, correction.to_arrays())
+    def set_correction(self, correction: Correction | None) -> None:
+        """Take what the Transformer adds to the base from now on; None for nothing."""
+        if correction is None:
+            self.store.delete_arrays(CORRECTION)
+        else:
+            self.store.save_arrays(CORRECTION, correction.to_arrays())
         self.forecaster.correction = correction
 
     def meter_wh(self, slot: int) -> tuple[int, int]:
@@ -109,7 +112,7 @@ class Household:
         state.next_slot = slot + 1
 
     def begin(self, slot: int, end_slot: int) -> None:
-        """Begin a day with the battery at its reserve; what the home knows of earlier days it keeps."""
+        """Begin a day with the battery at its reserve and nothing remembered of an earlier one."""
         reserve = self.facts.battery.reserve_kwh
         self.state = HomeState(
             first_slot=slot, end_slot=end_slot, next_slot=slot, stored_kwh=reserve, alone_kwh=reserve, start_kwh=reserve

@@ -62,6 +62,7 @@ def correct(home: Household, fit: Fit, arrays: Mapping[str, NDArray[np.float32]]
     from common.model import arrays_to_state
 
     if not any(fit.gates):
+        home.set_correction(None)
         return
     if len(fit.gates) != len(GATED_HEADS):
         raise WireError(f"Fit.gates: expected {len(GATED_HEADS)} shares, got {len(fit.gates)}")

@@ -14,10 +14,12 @@ from client.fleet import Fleet
 from client.household import Household
 from client.store import HomeStore, own_folders
 from common.config import MarketRules, RunConfig
+from common.errors import UserError
 from common.tariff import load_tariff
 
 _Key = tuple[int, tuple[Path, ...]]
 _Stamp = tuple[tuple[int, ...], ...]
+_MOST_KEPT = 256
 _fleets: dict[_Key, tuple[_Stamp, Fleet]] = {}
 
 
@@ -30,9 +32,13 @@ def open_fleet(context: Context) -> Fleet:
     if key in _fleets and _fleets[key][0] == stamp:
         return _fleets[key][1]
     tariff = load_tariff(config.tariff)
+    if len({store.facts().home_id for store in stores}) < len(stores):
+        raise UserError("two homes of this node have the same home_id in their home.json")
     homes = sorted((Household(store, config, tariff) for store in stores), key=lambda home: home.home_id)
     fleet = Fleet(homes, tariff, MarketRules())
     _fleets[key] = (stamp, fleet)
+    while len(_fleets) > _MOST_KEPT:
+        del _fleets[next(iter(_fleets))]
     return fleet
 
 

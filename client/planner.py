@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints, Mode
+from common.tariff import charge_windows
 from common.units import WH_PER_KWH
 
 NUSD_PER_UUSD = 1000
@@ -320,9 +321,3 @@ def grid_charge_caps_wh(desired_wh: Ints, charge_share: Floats, import_uusd: Int
         share = charge_share[inside]
         caps[:, : len(window)][:, inside] = np.where(share <= 1.0, share * total, np.inf)
     return caps[:, :slots]
-
-
-def charge_windows(import_uusd: Ints) -> Ints:
-    """Number of the charging window of each slot: a window ends where the import price rises; shape ``(T,)``."""
-    rises = np.diff(import_uusd, prepend=import_uusd[:1]) > 0
-    return np.cumsum(rises)

@@ -37,6 +37,7 @@ class HomeState(BaseModel):
         battery_c: temperature of the battery.
         mode: limits of the battery in ``mode_slot``, the slot that was quoted last (see :class:`client.battery.Mode`);
             alone_mode: the same for the battery that never trades.
+        last_import_wh, last_export_wh: what the meter said of the slot before ``next_slot``.
         sold_wh: injected for sale in the local day ``sold_on`` (ordinal).
         b0_nusd, b1_nusd, alone_nusd: tariff on gross load, on net load, and with the battery but without trade.
         charged_wh, discharged_wh: AC energy into and out of the battery.
@@ -55,6 +56,8 @@ class HomeState(BaseModel):
     mode_slot: int = 0
     mode: list[float] = []
     alone_mode: list[float] = []
+    last_import_wh: int = 0
+    last_export_wh: int = 0
     sold_wh: int = 0
     sold_on: int = 0
     b0_nusd: int = 0
@@ -72,6 +75,10 @@ class HomeStore:
     def __init__(self, folder: Path, run: str) -> None:
         self.folder = folder
         self._state = folder / "state" / run
+
+    def facts(self) -> HomeFacts:
+        """Facts of the home."""
+        return open_home(self.folder)[0]
 
     def load_state(self) -> HomeState:
         """The state as last saved; a fresh one where there is none."""
@@ -96,6 +103,10 @@ class HomeStore:
         with temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **dict(arrays))
         temporary.replace(self._state / f"{name}.npz")
+
+    def delete_arrays(self, name: str) -> None:
+        """Forget arrays saved under a name."""
+        (self._state / f"{name}.npz").unlink(missing_ok=True)
 
     def stamp(self) -> tuple[int, ...]:
         """Differs whenever any of the home's files was written anew: each write is a new file under the old name."""

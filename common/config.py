@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -249,11 +250,12 @@ class RunConfig:
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise UserError(f"{name.replace('_', '-')} must be at least {bound}, got {getattr(self, name)}")
-        for day in filter(None, [self.date, *self.test_days.split(",")]):
-            try:
-                date.fromisoformat(day)
-            except ValueError:
-                raise UserError(f"date '{day}': expected YYYY-MM-DD") from None
+        self._check_dates()
+        for name in ("solar_share", "learning_rate", "timeout_s", "train_timeout_s", "poll_s"):
+            if not math.isfinite(getattr(self, name)):
+                raise UserError(f"{name.replace('_', '-')} must be a number, got {getattr(self, name)}")
+        if self.data == "household" and self.homes == 0:
+            raise UserError("homes: say how many households the run waits for")
         if self.start_slot >= SHORTEST_DAY_SLOTS:
             raise UserError(f"start-slot must be less than {SHORTEST_DAY_SLOTS}, got {self.start_slot}")
         if self.solar_share > 1:
@@ -261,3 +263,10 @@ class RunConfig:
         for name in ("learning_rate", "timeout_s", "train_timeout_s", "poll_s"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name.replace('_', '-')} must be positive, got {getattr(self, name)}")
+
+    def _check_dates(self) -> None:
+        for day in filter(None, [self.date, *self.test_days.split(",")]):
+            try:
+                date.fromisoformat(day)
+            except ValueError:
+                raise UserError(f"date '{day}': expected YYYY-MM-DD") from None

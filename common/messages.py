@@ -176,10 +176,14 @@ class Meter(Wire):
 
 
 class HomeReply(Wire):
-    """A home's answer to a slot message; no orders means hold."""
+    """A home's answer to a slot message; no orders means hold.
+
+    Attributes:
+        meters: of the settled slot, and before it of slots whose message did not reach the home.
+    """
 
     home_id: HomeId
-    meter: Meter | None
+    meters: Annotated[tuple[Meter, ...], Field(max_length=CURVE_SLOTS)]
     orders: Annotated[tuple[Order, ...], Field(max_length=8)] = ()
     plan: Plan | None = None
 

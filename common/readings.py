@@ -53,7 +53,7 @@ class HomeFacts(BaseModel):
     home_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     resolution_slots: int = Field(default=1, ge=1, le=2)
     timezone: str = TIMEZONE
-    connection_kw: float = Field(default=24.0, gt=0)
+    connection_kw: float = Field(default=24.0, gt=0, le=1000)
     pv_kw: float = Field(default=0.0, ge=0)
     battery: BatterySpec = BatterySpec()
     source: str = ""
@@ -177,6 +177,8 @@ def read_readings(folder: Path) -> Readings:
     for name in ("slot", "load_wh", "pv_wh"):
         if name not in table:
             raise UserError(f"{path}: column {name} is missing (found: {', '.join(map(str, table.columns))})")
+        if not table[name].isna().any() and not pd.api.types.is_integer_dtype(table[name]):
+            raise UserError(f"{path}: column {name} is of type {table[name].dtype}; expected whole numbers (Wh a slot)")
         if table[name].isna().any():
             raise UserError(f"{path}: column {name}, row {int(table[name].isna().argmax())}: empty")
     slot = table["slot"].to_numpy(np.int64)

@@ -104,6 +104,11 @@ class Tariff(BaseModel):
         return int(by_month[self._local(slots)[1]].min())
 
 
+def charge_windows(import_uusd: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number of the charging window of each slot: a window ends where the import price rises; shape ``(T,)``."""
+    return np.cumsum(np.diff(import_uusd, prepend=import_uusd[:1]) > 0)
+
+
 def tariff_names() -> list[str]:
     """Labels of the tariffs that ship with Commonwatt."""
     return sorted(p.stem for p in _FOLDER.glob("*.json"))
@@ -134,4 +139,11 @@ def load_tariff(name_or_path: str) -> Tariff:
             f"tariff file {path}: a schedule names period {max(periods)}, but energyratestructure has only "
             f"{len(tariff.energyratestructure)} periods (0..{len(tariff.energyratestructure) - 1})"
         )
+    for number, (tier, *_) in enumerate(tariff.energyratestructure):
+        export = tariff.export_usd_per_kwh if tier.sell is None else tier.sell
+        if not 0 <= export <= tier.rate + tier.adj:
+            raise UserError(
+                f"tariff file {path}: energyratestructure.{number}: the export credit {export} must lie between 0 and "
+                f"the import price {tier.rate + tier.adj}: else buying to sell would have no limit"
+            )
     return tariff

@@ -68,7 +68,7 @@ METERS = Table(
     _SCHEMA,
     _of_slot(primary_key=True),
     Column("home_id", String(64), primary_key=True),
-    *_integers("import_wh", "export_wh", "bought_wh", "sold_wh", "grid_import_wh", "grid_export_wh"),
+    *_integers("import_wh", "export_wh", "bought_wh", "sold_wh", "grid_import_wh", "grid_export_wh", "estimated"),
 )
 POSTINGS = Table(
     "postings",

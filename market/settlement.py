@@ -35,7 +35,10 @@ class SlotPrices:
 
 @dataclass(frozen=True)
 class SettledMeter:
-    """A home's energy in a slot, Wh: metered, traded (bought as delivered, sold as injected), and with the grid."""
+    """A home's energy in a slot, Wh: metered, traded (bought as delivered, sold as injected), and with the grid.
+
+    ``estimated`` says that the meter did not come.
+    """
 
     home_id: str
     import_wh: int
@@ -44,6 +47,7 @@ class SettledMeter:
     sold_wh: int
     grid_import_wh: int
     grid_export_wh: int
+    estimated: bool
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,7 @@ def _settle_home(home_id: str, meter: Meter | None, bought_wh: int, sold_wh: int
         sold_wh=sold_wh,
         grid_import_wh=max(deviation_wh, 0),
         grid_export_wh=max(-deviation_wh, 0),
+        estimated=meter is None,
     )
 
 

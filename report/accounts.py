@@ -50,7 +50,8 @@ class Accounts:
     """Accounts of the homes; arrays of shape ``(H,)`` in the order of ``home_ids``.
 
     Attributes:
-        reported: whether the home reported its totals for every span; where not, the fields from its totals are 0.
+        reported: whether the home reported its totals for every span and its meter for every slot; where not, the
+            fields from its totals are 0.
         b0_nusd: tariff on gross load. b1_nusd: tariff on net load. battery_only_nusd: own battery, no trade.
         ledger_nusd: what the home paid by the ledger; negative: it received.
         stored_value_nusd: what refilling the battery to its first charge costs; negative: it ended fuller.
@@ -117,7 +118,10 @@ def accounts(books: Books, tariff: Tariff, battery: BatterySpec) -> Accounts:
     totals["stored_value_nusd"] = np.rint(-change * np.array(refill, np.float64)).astype(np.int64)
     said = _per_home(totals, "home_id", (*_TOTALS, "stored_change_wh", "stored_value_nusd"), ids)
     spans_said = totals.groupby("home_id").size().reindex(ids, fill_value=0).to_numpy(np.int64)
-    reported = (spans_said == len(price)) & (len(totals) > 0)
+    # A slot without the home's meter would be a slot without its cost: such a home's figures say nothing.
+    true_rows = books.meters[books.meters["estimated"] == 0].groupby("home_id").size()
+    metered = true_rows.reindex(ids, fill_value=0).to_numpy(np.int64) == len(books.slots)
+    reported = (spans_said == len(price)) & (len(totals) > 0) & metered
     return Accounts(
         home_ids=tuple(ids),
         reported=reported,

@@ -74,9 +74,14 @@ def observe(homes: Homes, books: Books) -> Observed:
     return Observed(slots=slots, load_wh=load, pv_wh=pv, stored_wh=stored)
 
 
-def optimum_nusd(homes: Homes, books: Books, tariff: Tariff, rules: MarketRules) -> dict[str, int]:
-    """Cost of each home in the perfect-foresight community optimum of the one span in ``books``, n$."""
+def optimum_nusd(homes: Homes, books: Books, tariff: Tariff, rules: MarketRules) -> dict[str, int] | None:
+    """Cost of each home in the perfect-foresight community optimum of the one span in ``books``, n$.
+
+    None where a home did not report its totals: the optimum would be of another community than the figures.
+    """
     ids = sorted(set(books.meters["home_id"]))
+    if set(books.totals["home_id"]) != set(ids):
+        return None
     slots = np.sort(books.slots["slot"].to_numpy(np.int64))
     net = np.stack([np.subtract(*homes.load_and_pv_wh(home, slots)) for home in ids])
     batteries = [homes.batteries[home] for home in ids]

@@ -77,7 +77,9 @@ def build_result(
 def write_result(result: Result, path: Path) -> None:
     """Write ``result.json``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)  # complete or not at all
 
 
 def percent(part: float, whole: float) -> float | None:

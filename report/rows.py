@@ -122,7 +122,7 @@ def warnings_of(books: Books, paid: Accounts) -> list[str]:
     if missing:
         counted = len(paid.home_ids) - len(missing)
         warnings.append(
-            f"no totals from {_some(missing)}: costs and savings cover {counted} of {len(paid.home_ids)} homes"
+            f"totals or meters of {_some(missing)} are missing: costs and savings cover {counted} of {len(paid.home_ids)} homes"
         )
     expected = len(paid.home_ids) * len(books.slots)
     if len(books.meters) < expected:

@@ -56,6 +56,8 @@ def mistakes(failure: type[Exception]) -> Iterator[None]:
         _fail(str(error), 2)
     except failure as error:
         _fail(str(error), 1)
+    except OSError as error:  # a full disk, a folder that went away
+        _fail(f"{error.strerror or error}: {error.filename or 'no file named'}", 1)
     except KeyboardInterrupt:
         _fail("stopped", 130)
 

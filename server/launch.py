@@ -94,18 +94,27 @@ def process(
 
 
 def end_tree(pid: int) -> None:
-    """End a process and all its descendants: ask, wait 5 s, force."""
-    try:
+    """End a process, all its descendants and all of its session: ask, wait 5 s, force.
+
+    The session holds what a parent that died first has left behind.
+    """
+    family = {process for process in psutil.process_iter() if _session(process.pid) == pid}
+    with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
-        family = [*parent.children(recursive=True), parent]
-    except psutil.NoSuchProcess:
-        return
+        family |= {parent, *parent.children(recursive=True)}
     for member in family:
         _quietly(member.terminate)
     _, alive = psutil.wait_procs(family, timeout=5)
     for member in alive:
         _quietly(member.kill)
     psutil.wait_procs(alive, timeout=5)
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return -1
 
 
 def _quietly(act: Callable[[], object]) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.config import MarketRules
+from common.tariff import charge_windows
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -59,27 +60,28 @@ def price_curve(
     return tuple(sdr_price(*slot, rules) for slot in slots)
 
 
-def charge_share(need_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[float, ...]:
+def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[float, ...]:
     """Share of a home's own planned grid charging that it may do in each slot, so that no new peak arises.
 
-    The charging of a window is poured like water over the rest of the community's import in the window's cheapest
-    slots, so that together they are as flat as can be; and it never stands higher than the head-room under the
+    The charging of a window is poured like water over the rest of the community's net import in the window's cheapest
+    slots, so that together they are as flat as can be: neighbours' sun, where it is expected, is filled first.  It
+    never stands higher than the head-room under the
     community's usual peak.  A window ends where the import price rises; the client has the same rule
-    (``client.planner.charge_windows``).
+    (:func:`common.tariff.charge_windows`).
 
     Args:
-        need_wh: the community's planned import, Wh, shape ``(T,)``, of which ...
-        charge_wh: ... this much is charged from the grid.
+        net_wh: the community's planned import less its planned export, Wh, shape ``(T,)``, in which ...
+        charge_wh: ... this much import is charged into batteries.
         import_uusd: import prices, u$/kWh, shape ``(T,)``.
 
     Returns:
         Shares, shape ``(T,)``; :data:`UNLIMITED` in dearer slots, where nobody charges from the grid for later.
     """
-    share = np.full(len(need_wh), UNLIMITED)
-    rest = (need_wh - charge_wh).astype(np.float64)
+    share = np.full(len(net_wh), UNLIMITED)
+    rest = (net_wh - charge_wh).astype(np.float64)
     # The mean counts where homes need little but what they charge.
-    usual_peak = max(float(rest.max()), float(need_wh.mean()))
-    window = np.cumsum(np.diff(import_uusd, prepend=import_uusd[:1]) > 0)
+    usual_peak = max(float(rest.max()), float(net_wh.mean()))
+    window = charge_windows(import_uusd)
     for number in range(int(window[-1]) + 1):
         inside = window == number
         cheapest = inside & (import_uusd == import_uusd[inside].min())

@@ -35,7 +35,7 @@ class Quoter:
         postponed = self._postponed_wh(slot, plans, charge)
         need[0] += postponed
         charge[0] += postponed
-        share = charge_share(need, charge, imports)
+        share = charge_share(need - surplus, charge, imports)
         self._quoted, self._allowed = slot, share[0]
         return Quote(slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share)
 

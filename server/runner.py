@@ -31,6 +31,9 @@ from server.strategy import MarketFedAvg
 HISTORY_DAYS = 35
 """Least history before the first slot: four weeks of profile and a week to learn from."""
 
+MOST_UNANSWERED = 6
+"""Slot messages in a row that nobody answers, after which the run ends."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -81,7 +84,7 @@ class Runner:
         self._config, self._exchange, self._strategy = config, exchange, strategy
         self._market, self._learning, self._quoter, self._events = market, learning, quoter, events
         self._plans: dict[str, Plan] = {}
-        self._done = self._slots = 0
+        self._done = self._slots = self._unanswered = 0
         self.seconds: dict[str, float] = defaultdict(float)
 
     def run(self) -> None:
@@ -153,10 +156,11 @@ class Runner:
         quote = None if slot is None else self._quoter.quote(slot, self._plans)
         request = SlotRequest(settle=settle, quote=quote)
         homes = self._strategy.aggregate_slot(self._ask(self._strategy.configure_slot(request)))
-        if not homes:
-            raise RuntimeError("no household answered a slot's message: see the warnings in events.jsonl")
+        self._unanswered = 0 if homes else self._unanswered + 1
+        if self._unanswered >= MOST_UNANSWERED:
+            raise RuntimeError(f"no household answered {MOST_UNANSWERED} messages in a row: see events.jsonl for why")
         if settle is not None:
-            meters = {home.home_id: home.meter for home in homes if home.meter is not None}
+            meters = {home.home_id: meter for home in homes for meter in home.meters if meter.slot == settle.slot}
             self._report(self._market.settle(settle.slot, meters))
         if quote is None:
             return None
@@ -174,25 +178,31 @@ class Runner:
     # -- helpers ----------------------------------------------------------------------------------------------------
 
     def _hello(self) -> list[HomeCard]:
-        wanted = self._config.homes
-        if not self._exchange.wait_for_nodes(-(-wanted // self._config.homes_per_node)):
-            raise UserError(self._wrong_count(self._exchange.node_count()))
-        cards = self._strategy.aggregate_hello(self._ask(self._strategy.configure_hello(self._exchange.grid)))
-        if len(cards) != wanted:
-            raise UserError(self._wrong_count(len(cards)))
-        return cards
+        """Cards of the homes, once all of them are there.
 
-    def _wrong_count(self, found: int) -> str:
-        nodes = -(-self._config.homes // self._config.homes_per_node)
-        if self._config.data == "household":
-            return (
-                f"{self._config.homes} households are expected (homes={self._config.homes}), {found} answered: start "
-                f"one flower-supernode per household, each with its own household-dir, or set homes to their number"
+        Raises:
+            UserError: another number of nodes or homes than the run is for, and how to mend it.
+        """
+        wanted, deployed = self._config.homes, self._config.data == "household"
+        nodes = -(-wanted // self._config.homes_per_node)
+        if not deployed and not self._exchange.wait_for_nodes(nodes):
+            raise UserError(
+                f"the run has {self._exchange.node_count()} SuperNodes, {wanted} homes need {nodes}: "
+                f'flwr run . --stream --federation-config "num-supernodes={nodes}"'
             )
-        return (
-            f"the run has {found} SuperNodes or households but {self._config.homes} homes need {nodes}: "
-            f'flwr run . --stream --federation-config "num-supernodes={nodes}"'
-        )
+        cards, deadline = self._greet(), time.monotonic() + self._config.timeout_s
+        while deployed and len(cards) < wanted and time.monotonic() < deadline:
+            time.sleep(self._config.poll_s)
+            cards = self._greet()
+        if len(cards) == wanted:
+            return cards
+        answered = f"{len(cards)} households answered, {wanted} are expected (homes={wanted})"
+        if deployed:
+            raise UserError(f"{answered}: start a flower-supernode for each with its own household-dir, or set homes")
+        raise UserError(f"{answered}: the warnings in events.jsonl say why the others did not")
+
+    def _greet(self) -> list[HomeCard]:
+        return self._strategy.aggregate_hello(self._ask(self._strategy.configure_hello(self._exchange.grid)))
 
     def _ask(self, messages: list[Message]) -> Mapping[int, Message]:
         replies = self._exchange.ask(messages)

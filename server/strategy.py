@@ -81,12 +81,13 @@ class MarketFedAvg(FedAvg):
     def aggregate_hello(self, replies: Mapping[int, Message]) -> list[HomeCard]:
         """Cards of all homes, by id; remembers which node speaks for which home."""
         cards: dict[str, HomeCard] = {}
+        self._homes_of = {}
         for node, reply in self._parsed(replies, HelloReply):
-            fresh = [card for card in reply.homes if card.home_id not in cards]
+            fresh = {card.home_id: card for card in reply.homes if card.home_id not in cards}
             if len(fresh) < len(reply.homes):
-                self._warn(f"node {node} claims a household that another node holds; the second claim is ignored")
-            self._homes_of[node] = tuple(card.home_id for card in fresh)
-            cards |= {card.home_id: card for card in fresh}
+                self._warn(f"node {node} claims a household that is held already; the second claim is ignored")
+            self._homes_of[node] = tuple(fresh)
+            cards |= fresh
         return [cards[home] for home in sorted(cards)]
 
     def configure_begin(self, begin: Begin) -> list[Message]:

@@ -35,12 +35,12 @@ def run_local(homes_root: Path, tmp_path: Path) -> Callable[..., Books]:
 
     runs = 0
 
-    def run(root: Path = homes_root, **changes: object) -> Books:
+    def run(root: Path = homes_root, nodes: int = 0, **changes: object) -> Books:
         nonlocal runs
         runs += 1
         out = tmp_path / f"run-{runs}"
         config = replace(SMALL, homes_dir=str(root), out=str(out), **changes)  # type: ignore[arg-type]
-        nodes = -(-config.homes // config.homes_per_node)
+        nodes = nodes or -(-config.homes // config.homes_per_node)
         grid = LocalGrid(app, nodes, config.flat(), run_id=abs(hash(str(out))) % 10**9)
         run_community(grid, config, out, EventLog(out / "events.jsonl"))
         return read_books(out / LEDGER)

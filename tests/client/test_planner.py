@@ -11,13 +11,13 @@ from scipy.optimize import linprog
 from client.battery import BatteryBank, follow
 from client.planner import (
     Outlook,
-    charge_windows,
     grid_charge_caps_wh,
     indicative_plan,
     mode_at_prices,
     stored_value,
 )
 from common.config import BatterySpec
+from common.tariff import charge_windows
 
 OFF_PEAK, PEAK, EXPORT = 280_000, 510_000, 60_000
 ETA = 0.9**0.5

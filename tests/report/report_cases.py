@@ -71,7 +71,7 @@ def hand_made(totals=(OAK, ELM)):
                 (s + 3, "oak", 400, 0, 400, 0, 0, 0), (s + 3, "elm", 0, 422, 0, 422, 0, 0),
             ],
             columns=METERS,
-        ),
+        ).assign(estimated=0),
         postings=pd.DataFrame(
             [
                 (1, s, "home:elm", "trade", -95_000_000), (2, s, "home:oak", "trade", 95_000_000),

@@ -137,7 +137,10 @@ def test_a_home_without_totals_is_left_out_of_costs_and_named():
     elm = result.homes[0]
     assert (elm.b1_usd, elm.p2p_usd, elm.worse_off) == (None, None, None)
     assert elm.ledger_cost_usd == 0.682
-    assert result.warnings == ["no totals from elm: costs and savings cover 1 of 2 homes", PART_OF_A_DAY]
+    assert result.warnings == [
+        "totals or meters of elm are missing: costs and savings cover 1 of 2 homes",
+        PART_OF_A_DAY,
+    ]
 
 
 def test_without_any_totals_the_trades_are_still_told():
@@ -145,7 +148,10 @@ def test_without_any_totals_the_trades_are_still_told():
     assert (result.baseline_pge_cost, result.savings, result.savings_percent) == ("n/a", "n/a", "n/a")
     assert result.figures.optimized_usd is result.homes_worse_off is result.waterfall.p2p_usd is None
     assert result.figures.traded_kwh == 0.875
-    assert result.warnings == ["no totals from elm, oak: costs and savings cover 0 of 2 homes", PART_OF_A_DAY]
+    assert result.warnings == [
+        "totals or meters of elm, oak are missing: costs and savings cover 0 of 2 homes",
+        PART_OF_A_DAY,
+    ]
 
 
 def test_missing_meter_readings_are_warned_of():
