@@ -60,7 +60,7 @@ def observe(homes: Homes, books: Books) -> Observed:
     load, pv, stored = (np.zeros((len(ids), len(slots)), np.int64) for _ in range(3))
     for i, home in enumerate(ids):
         load[i], pv[i] = homes.load_and_pv_wh(home, slots)
-        mine = books.meters[books.meters["home_id"] == home].set_index("slot")
+        mine = books.meters[(books.meters["home_id"] == home) & (books.meters["estimated"] == 0)].set_index("slot")
         metered = (mine["import_wh"] - mine["export_wh"]).reindex(slots)
         # A slot whose meter did not come tells nothing of the battery: as if it stood still.
         battery_wh = metered.to_numpy(np.float64, na_value=np.nan) - (load[i] - pv[i])

@@ -80,13 +80,15 @@ class PeakLoad:
 
 
 def peak_load(books: Books, tariff: Tariff, observed: Observed | None) -> PeakLoad:
-    """Peak load of the slots of ``books``, by the ledger and, where there are readings, without battery or trade."""
+    """Peak load of the slots of ``books``, by the ledger and, with readings and all meters, without battery or trade."""
     slots = np.sort(books.slots["slot"].to_numpy(np.int64))
     window = tariff.peak_window(slots)
     grid = books.meters.groupby("slot")[["grid_import_wh", "grid_export_wh"]].sum().reindex(slots, fill_value=0)
     drawn = np.maximum((grid["grid_import_wh"] - grid["grid_export_wh"]).to_numpy(np.int64), 0)
     baseline = None
-    if observed is not None:
+    metered = books.meters[books.meters["estimated"] == 0]
+    complete = len(metered) == len(slots) * books.meters["home_id"].nunique()
+    if observed is not None and complete:  # else the two sides would be of different homes and slots
         seen = observed.at(slots)
         baseline = np.maximum((seen.load_wh - seen.pv_wh).sum(axis=0), 0)
     return PeakLoad(

@@ -122,11 +122,13 @@ def warnings_of(books: Books, paid: Accounts) -> list[str]:
     if missing:
         counted = len(paid.home_ids) - len(missing)
         warnings.append(
-            f"totals or meters of {_some(missing)} are missing: costs and savings cover {counted} of {len(paid.home_ids)} homes"
+            f"totals or meters of {_some(missing)} are missing: "
+            f"costs and savings cover {counted} of {len(paid.home_ids)} homes"
         )
     expected = len(paid.home_ids) * len(books.slots)
-    if len(books.meters) < expected:
-        warnings.append(f"{expected - len(books.meters)} of {expected} meter readings are missing in the ledger")
+    metered = int((books.meters["estimated"] == 0).sum())
+    if metered < expected:
+        warnings.append(f"{expected - metered} of {expected} meter readings are missing in the ledger")
     days = Counter(local_of(int(slot)).date() for slot in books.slots["slot"])
     partial = [str(day) for day, count in sorted(days.items()) if count < len(day_slots(day))]
     if partial:

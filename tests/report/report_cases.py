@@ -30,7 +30,10 @@ ROUNDS = (
      "gates": [1.0, 0.5], "seconds": 2.5},
 )  # fmt: skip
 
-METERS = ("slot", "home_id", "import_wh", "export_wh", "bought_wh", "sold_wh", "grid_import_wh", "grid_export_wh")
+METERS = (
+    "slot", "home_id", "import_wh", "export_wh", "bought_wh", "sold_wh", "grid_import_wh", "grid_export_wh",
+    "estimated",
+)  # fmt: skip
 TRADES = ("trade_id", "slot", "buyer", "seller", "delivered_wh", "injected_wh", "price_uusd", "amount_nusd")
 POSTINGS = ("posting_id", "slot", "account", "kind", "amount_nusd")
 
@@ -65,13 +68,13 @@ def hand_made(totals=(OAK, ELM)):
         ),
         meters=pd.DataFrame(
             [
-                (s, "oak", 0, 1000, 0, 500, 0, 500), (s, "elm", 1000, 0, 475, 0, 525, 0),
-                (s + 1, "oak", 0, 0, 0, 0, 0, 0), (s + 1, "elm", 2000, 0, 0, 0, 2000, 0),
-                (s + 2, "oak", 600, 0, 0, 0, 600, 0), (s + 2, "elm", 0, 0, 0, 0, 0, 0),
-                (s + 3, "oak", 400, 0, 400, 0, 0, 0), (s + 3, "elm", 0, 422, 0, 422, 0, 0),
+                (s, "oak", 0, 1000, 0, 500, 0, 500, 0), (s, "elm", 1000, 0, 475, 0, 525, 0, 0),
+                (s + 1, "oak", 0, 0, 0, 0, 0, 0, 0), (s + 1, "elm", 2000, 0, 0, 0, 2000, 0, 0),
+                (s + 2, "oak", 600, 0, 0, 0, 600, 0, 0), (s + 2, "elm", 0, 0, 0, 0, 0, 0, 0),
+                (s + 3, "oak", 400, 0, 400, 0, 0, 0, 0), (s + 3, "elm", 0, 422, 0, 422, 0, 0, 0),
             ],
             columns=METERS,
-        ).assign(estimated=0),
+        ),
         postings=pd.DataFrame(
             [
                 (1, s, "home:elm", "trade", -95_000_000), (2, s, "home:oak", "trade", 95_000_000),
@@ -142,7 +145,7 @@ def by_chance(homes, spans, seed=0):
                 bought[buyer], sold[seller] = wh, injected
         for h, home_id in enumerate(ids):
             taken, given = int(need[h] - bought[h]), int(spare[h] - sold[h])
-            meters.append((slot, home_id, int(need[h]), int(spare[h]), int(bought[h]), int(sold[h]), taken, given))
+            meters.append((slot, home_id, int(need[h]), int(spare[h]), int(bought[h]), int(sold[h]), taken, given, 0))
             paid = taken * int(buy[t]) - given * int(sell[t])
             postings += [(0, slot, f"home:{home_id}", "grid-import", -paid), (0, slot, "grid", "grid-import", paid)]
     said = {}

@@ -36,7 +36,9 @@ def test_ending_lower_costs_and_ending_higher_pays_the_off_peak_price(end_wh, si
 
 def test_a_run_within_the_peak_is_still_refilled_off_peak():
     books = hand_made((OAK.model_copy(update={"stored_end_wh": 4000}),))
-    books = replace(books, slots=books.slots[2:], totals=books.totals.assign(day_slot=FIRST + 2))
+    books = replace(
+        books, slots=books.slots[2:], meters=books.meters[4:], totals=books.totals.assign(day_slot=FIRST + 2)
+    )
     assert accounts(books, TARIFF, BATTERY).stored_value_nusd[1] == round(1000 * 280_000 / ONE_WAY)
 
 

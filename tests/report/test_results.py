@@ -143,6 +143,50 @@ def test_a_home_without_totals_is_left_out_of_costs_and_named():
     ]
 
 
+def without_a_meter_of_elm():
+    """Elm's second meter did not come, so that its 2 kWh from the grid are not in the ledger."""
+    books = hand_made()
+    gone = (books.meters["slot"] == FIRST + 1) & (books.meters["home_id"] == "elm")
+    return replace(books, meters=books.meters[~gone], postings=books.postings[books.postings["slot"] != FIRST + 1])
+
+
+def with_an_estimated_meter_of_elm():
+    """Elm's last meter did not come: settled as if it had injected nothing, the 422 Wh that it sold from the grid."""
+    books = hand_made()
+    last = (books.meters["slot"] == FIRST + 3) & (books.meters["home_id"] == "elm")
+    books.meters.loc[last, ["export_wh", "grid_import_wh", "estimated"]] = [0, 422, 1]
+    bill = 422 * 510_000
+    books.postings.loc[len(books.postings)] = (13, FIRST + 3, "home:elm", "grid-import", -bill)
+    books.postings.loc[len(books.postings)] = (14, FIRST + 3, "grid", "grid-import", bill)
+    return books
+
+
+@pytest.mark.parametrize(
+    ("books", "elm_pays_nusd"),
+    [
+        (without_a_meter_of_elm(), ELM_PAYS - 2000 * 280_000),
+        (with_an_estimated_meter_of_elm(), ELM_PAYS + 422 * 510_000),
+    ],
+    ids=["missing", "estimated"],
+)
+def test_a_home_with_totals_but_without_one_meter_is_left_out_on_both_sides_and_named(books, elm_pays_nusd):
+    result = build(books, bounds=Bounds({"oak": 200_000_000, "elm": 600_000_000}))
+    f, w = result.figures, result.waterfall
+    assert (f.money_residual_nusd, f.energy_residual_wh) == (0, 0)
+    assert (f.homes, f.homes_counted) == (2, 1)
+    assert (f.baseline_b0_usd, f.baseline_b1_usd) == (0.9, 0.4)
+    assert (f.ledger_cost_usd, f.stored_energy_value_usd, f.optimized_usd) == (0.301, 0.0, 0.301)
+    assert (result.baseline_pge_cost, result.optimized_cost, result.savings) == ("$0.40", "$0.30", "$0.10")
+    assert (w.own_battery_usd, w.p2p_usd) == (0.35, 0.301)
+    assert w.community_optimum_usd is w.captured_share is None, "the optimum is both homes'"
+    assert result.battery_efficiency == "n/a", "oak did not use its battery"
+    assert result.homes_worse_off == 0
+    elm = result.homes[0]
+    assert elm.b0_usd is elm.b1_usd is elm.battery_only_usd is elm.p2p_usd is elm.savings_usd is elm.worse_off is None
+    assert elm.ledger_cost_usd == elm_pays_nusd / NUSD_PER_USD
+    assert result.warnings[0] == "totals or meters of elm are missing: costs and savings cover 1 of 2 homes"
+
+
 def test_without_any_totals_the_trades_are_still_told():
     result = build(hand_made(()))
     assert (result.baseline_pge_cost, result.savings, result.savings_percent) == ("n/a", "n/a", "n/a")
@@ -157,6 +201,7 @@ def test_without_any_totals_the_trades_are_still_told():
 def test_missing_meter_readings_are_warned_of():
     books = hand_made()
     assert build(replace(books, meters=books.meters[:-1])).warnings == [
+        "totals or meters of elm are missing: costs and savings cover 1 of 2 homes",
         "1 of 8 meter readings are missing in the ledger",
         PART_OF_A_DAY,
     ]

@@ -45,7 +45,7 @@ def test_it_fits_80_columns_and_shows_no_more_homes_than_fit(homes):
 def test_what_nobody_reported_is_a_dash_or_left_out():
     text = printed(print_result, build_result(hand_made(()), [], TARIFF, BATTERY, FACTS), {}, [])
     assert "n/a" in text
-    assert "warning: no totals from elm, oak" in text
+    assert "warning: totals or meters of elm, oak are missing" in text
     assert "None" not in text
 
 

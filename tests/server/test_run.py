@@ -37,7 +37,7 @@ def test_a_gateway_trades_like_its_homes_alone(run_local: Run) -> None:
 
 
 def test_wrong_number_of_nodes_says_how_to_give_it(run_local: Run) -> None:
-    with pytest.raises(UserError, match='2 SuperNodes.*--federation-config "num-supernodes=3"'):
+    with pytest.raises(UserError, match=r'2 SuperNodes.*--federation-config "num-supernodes=3"'):
         run_local(nodes=2, timeout_s=0.5)
     with pytest.raises(UserError, match="3 households answered, 5 are expected"):
         run_local(homes=5, timeout_s=0.5)
