@@ -71,6 +71,8 @@ class Fleet:
         for part in (request.settle, request.quote):
             if part is not None:
                 self._check(part.slot)
+        if request.quote is not None and any(home.state.next_slot > request.quote.slot for home in self.homes):
+            raise WireError(f"slot {request.quote.slot} has happened: there is nothing to decide any more")
         meters: dict[str, list[Meter]] = {home.home_id: [] for home in self.homes}
         orders: dict[str, tuple[Order, ...]] = {}
         plans: dict[str, Plan] = {}

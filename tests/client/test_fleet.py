@@ -208,10 +208,6 @@ def test_before_a_day_has_begun_there_is_nothing_to_tell(homes_root: Path) -> No
     assert len(unpack(TotalsReply, ask(grid, "query.totals", Empty()).content).homes) == SMALL.homes
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Fleet.slot promises a WireError; it answers a late quote with orders, and the mode of the next slot is lost",
-)
 def test_a_slot_that_has_happened_is_not_decided_on_again(homes_root: Path) -> None:
     grid = grid_of(homes_root)
     ask(grid, "query.begin", Begin(slot=FIRST, end_slot=FIRST + 4))
