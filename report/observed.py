@@ -80,7 +80,7 @@ class PeakLoad:
 
 
 def peak_load(books: Books, tariff: Tariff, observed: Observed | None) -> PeakLoad:
-    """Peak load of the slots of ``books``, by the ledger and, with readings and all meters, without battery or trade."""
+    """Peak load of the slots of ``books`` by the ledger; with readings and all meters also without battery or trade."""
     slots = np.sort(books.slots["slot"].to_numpy(np.int64))
     window = tariff.peak_window(slots)
     grid = books.meters.groupby("slot")[["grid_import_wh", "grid_export_wh"]].sum().reindex(slots, fill_value=0)
