@@ -71,7 +71,9 @@ class Fleet:
         for part in (request.settle, request.quote):
             if part is not None:
                 self._check(part.slot)
-        if request.quote is not None and any(home.state.next_slot > request.quote.slot for home in self.homes):
+        happens = -1 if request.settle is None else request.settle.slot
+        happened = max(happens + 1, *(home.state.next_slot for home in self.homes))
+        if request.quote is not None and request.quote.slot < happened:
             raise WireError(f"slot {request.quote.slot} has happened: there is nothing to decide any more")
         meters: dict[str, list[Meter]] = {home.home_id: [] for home in self.homes}
         orders: dict[str, tuple[Order, ...]] = {}
