@@ -208,6 +208,7 @@ def day(
         with output_folder(out) as folder:
             config = replace(config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder))
             nodes = len(_prepare(config).homes)
+            _console.print(f"{nodes} homes are ready; starting Flower")
             federation: dict[str, Value] = {
                 "num-supernodes": nodes, "client-resources-num-cpus": 1, "init-args-num-cpus": min(workers, nodes),
             }  # fmt: skip
@@ -265,7 +266,7 @@ def _options(
         homes=homes if homes is not None else 0 if data else 10,
         scenario=scenario, days=days, seed=seed, date=date_, settlement=settlement, model=model,
         solar_share=-1.0 if solar_share is None else solar_share,
-        tariff=tariff if tariff in tariff_names() else str(Path(tariff).resolve()),
+        tariff=str(Path(tariff).resolve()) if Path(tariff).is_file() else tariff,
     )  # fmt: skip
     config.check()
     load_tariff(config.tariff)

@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 @app.command()
 def generate(
-    out: Annotated[Path, typer.Option(help="folder of the homes' folders; must be new")],
+    out: Annotated[Path, typer.Option(help="folder of the homes' folders; new, or made from the same options")],
     homes: Annotated[int, typer.Option(min=1, help="number of homes")] = 10,
     scenario: Annotated[str, typer.Option(help="see the documentation of datagen/scenario.py")] = "default",
     date: Annotated[str, typer.Option(help="first day of the run, YYYY-MM-DD; the scenario's own by default")] = "",

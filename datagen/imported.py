@@ -65,7 +65,9 @@ def _choose_homes(config: RunConfig, homes: list[Home], where: str) -> tuple[lis
     faulty = {home_id: share for home_id, share in faulty.items() if share > FAULTY_SHARE}
     ranked = sorted(homes, key=lambda home: home[0].home_id in faulty)  # stable: else as in the file
     if config.homes > len(homes):
-        raise UserError(f"asked for {config.homes} homes, {where} has {len(homes)}; 0 takes all that are sound")
+        raise UserError(
+            f"asked for {config.homes} homes, {where} has {len(homes)}; leave --homes out to take all that are sound"
+        )
     taken = ranked[: config.homes or len(homes) - len(faulty)]
     if not taken:
         raise UserError(f"{where}: no home has a working meter; ask for a number of homes to take them all the same")

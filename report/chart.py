@@ -118,6 +118,8 @@ def _draw_homes(axes: Axes, homes: Sequence[Home]) -> None:
                  label="its battery alone", zorder=4)  # fmt: skip
     axes.axhline(0, color=INK, linewidth=1)
     axes.margins(x=0.02)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, -0.02), max(high, 0.10))  # a few hundredths of a cent are nothing to look at
     if many:
         axes.set_xlabel("homes by savings", fontsize=_LABEL, color=INK)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

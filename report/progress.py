@@ -20,7 +20,7 @@ ROWS_SHOWN = 6
 PLAIN_EVERY_SLOTS = 6
 PHASES = {
     "prepare": "preparing the homes' data",
-    "begin": "greeting the homes",
+    "begin": "asking the homes who is there",
     "fit": "fitting the linear base by federation",
     "warm-up": "federated warm-up",
     "trade": "trading",
@@ -34,6 +34,7 @@ class RunState:
 
     Attributes:
         rows: the last slots, each with the number of homes that were silent since the one before.
+        traded_wh, trades: of all slots so far.
         ok: None while it runs.
         seconds: wall time by phase, once the run has ended.
     """
@@ -45,6 +46,8 @@ class RunState:
     notes: deque[str] = field(default_factory=lambda: deque(maxlen=3))
     ok: bool | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    traded_wh: int = 0
+    trades: int = 0
     _silent: set[str] = field(default_factory=set)
 
     def apply(self, event: Event) -> None:
@@ -59,6 +62,8 @@ class RunState:
             case "silent":
                 self._silent.add(event.get("home", "?"))
             case "slot":
+                self.traded_wh += event.get("traded_wh", 0)
+                self.trades += event.get("trades", 0)
                 self.rows.append((event, len(self._silent)))
                 self._silent = set()
             case "warning":
@@ -152,8 +157,8 @@ def _plain(event: Event, state: RunState) -> str:
         case "slot" if event.get("index", 0) % PLAIN_EVERY_SLOTS == 0 or event.get("index") == event.get("of"):
             return (
                 f"slot {_slot_count(event)}  {_time(event)}  price {_price(event.get('price_uusd'))}  "
-                f"tariff {_price(event.get('import_uusd'))}  traded {_kwh(event.get('traded_wh'))} kWh in "
-                f"{_number(event.get('trades'))} trades" + _silent_text(state)
+                f"tariff {_price(event.get('import_uusd'))}  traded so far {_kwh(state.traded_wh)} kWh in "
+                f"{_number(state.trades)} trades" + _silent_text(state)
             )
         case ("warning" | "error") as kind:
             return f"{kind}: {event.get('message', '')}"

@@ -64,6 +64,8 @@ def _headline(result: Result) -> Table:
     table.add_row("baseline PG&E cost", result.baseline_pge_cost)
     table.add_row("optimized cost", result.optimized_cost)
     table.add_row("savings", f"[bold green]{result.savings}  ({result.savings_percent})[/]")
+    stored = -(result.figures.stored_energy_value_usd or 0.0)
+    table.add_row("of which energy left in the batteries", f"{'-' if stored < 0 else ''}${abs(stored):.2f}")
     table.add_row("trades executed", f"{result.trades_executed}  ({result.figures.traded_kwh:.1f} kWh)")
     table.add_row("battery efficiency", result.battery_efficiency)
     if result.homes_worse_off is not None:

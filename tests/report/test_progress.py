@@ -38,7 +38,7 @@ def test_a_log_has_a_line_for_phases_rounds_and_one_slot_in_six():
     assert "Commonwatt  2 homes  12 slots, 1 day  model full (12.5 M parameters)" in lines
     assert "round 1 of 4: loss 0.900  held-out 0.810  base 0.800" in lines
     assert [line.split("  ")[0] for line in lines if line.startswith("slot")] == ["slot 6 of 12", "slot 12 of 12"]
-    assert "slot 6 of 12  07-15 03:00  price 0.221  tariff 0.280  traded 1.25 kWh in 3 trades" in lines
+    assert "slot 6 of 12  07-15 03:00  price 0.221  tariff 0.280  traded so far 7.50 kWh in 18 trades" in lines
     assert any(line.endswith(", 1 home silent") for line in lines)
     assert "warning: disk [almost] full" in lines
 
