@@ -43,7 +43,7 @@ class HomeFacts(BaseModel):
         home_id: name of the home, unique in its community; letters, digits, ``-`` and ``_``.
         resolution_slots: slots per metered interval. 1: half-hourly. 2: hourly readings that were split in two,
             so that nothing may be known of an hour's halves before the hour has ended.
-        connection_kw: what the home's connection to the network carries; 24 kW is 100 A at 240 V.
+        connection_kw: what the home's connection to the network carries; 48 kW is 200 A at 240 V.
         pv_kw: rated solar power, kW; 0 without solar (then ``pv_wh`` is all zero).
         source: where the readings come from, for provenance.
     """
@@ -53,7 +53,7 @@ class HomeFacts(BaseModel):
     home_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     resolution_slots: int = Field(default=1, ge=1, le=2)
     timezone: str = TIMEZONE
-    connection_kw: float = Field(default=24.0, gt=0, le=1000)
+    connection_kw: float = Field(default=48.0, gt=0, le=1000)
     pv_kw: float = Field(default=0.0, ge=0)
     battery: BatterySpec = BatterySpec()
     source: str = ""

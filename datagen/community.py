@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from common.config import RunConfig
 from common.errors import UserError
-from common.readings import write_home
+from common.readings import HomeFacts, Readings, write_home
+from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.generated import generated_community
 from datagen.imported import imported_community
 from datagen.manifest import MANIFEST, CommunityManifest, DataHash, read_manifest, write_manifest
@@ -106,7 +108,8 @@ def _write(
     """Write all homes and the manifest into ``draft``."""
     data_hash = DataHash()
     homes: list[str] = []
-    for done, (facts, readings) in enumerate(community.homes, start=1):
+    for done, (bare, readings) in enumerate(community.homes, start=1):
+        facts = _connected(bare, readings)
         folder = draft / facts.home_id
         write_home(folder, facts, readings, community.forecast if not homes else None)
         if homes and community.forecast is not None:
@@ -130,6 +133,13 @@ def _write(
     )
     write_manifest(draft, manifest)
     return manifest
+
+
+def _connected(facts: HomeFacts, readings: Readings) -> HomeFacts:
+    """The home's facts with a connection that carries what its readings and its battery may ask of it together."""
+    most_wh = int(max(readings.load_wh.max(), readings.pv_wh.max()))
+    needed_kw = most_wh / WH_PER_KWH / SLOT_HOURS + 2 * facts.battery.max_power_kw
+    return facts.model_copy(update={"connection_kw": max(facts.connection_kw, float(math.ceil(needed_kw)))})
 
 
 def _share(file: Path, link: Path) -> None:
