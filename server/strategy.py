@@ -33,7 +33,7 @@ from common.messages import (
     pack,
     unpack,
 )
-from server.screening import screened, well_formed
+from server.screening import ARRAYS, METRICS, screened, well_formed
 
 
 class _OfHome(Protocol):
@@ -45,8 +45,9 @@ Reply = TypeVar("Reply", bound=Wire)
 Entry = TypeVar("Entry", bound=_OfHome)
 Warn = Callable[[str], None]
 
-ARRAYS, METRICS, MESSAGE = "arrays", "metrics", "message"
-"""Names of the records of a message. A reply has ``arrays:<home>`` and ``metrics:<home>`` for each household."""
+MESSAGE = "message"
+"""Record that holds a message; ``arrays`` and ``metrics`` (:mod:`server.screening`) may lie beside it. A reply has
+``arrays:<home>`` and ``metrics:<home>`` for each household."""
 
 
 class MarketFedAvg(FedAvg):
