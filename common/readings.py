@@ -3,17 +3,19 @@
 ::
 
     <home>/home.json                  device facts (:class:`HomeFacts`)
-    <home>/readings.parquet           one row a slot, contiguous, see :data:`CHANNELS` and :data:`WEATHER`
+    <home>/readings.parquet           one row a slot, contiguous, see :class:`Readings`
     <home>/weather_forecast.parquet   optional: forecasts as they were issued (:class:`WeatherForecast`)
     <home>/state/                     the client's own state, one folder a run
 
 Energies are whole Wh in the slot, never negative: ``load_wh`` is all that the home consumed (PV added back),
-``pv_wh`` what its solar panels made.  Net load = load - PV; positive is need.
+``pv_wh`` what its solar panels made.  Net load = load - PV; positive is need.  Folder and files belong to the user that
+wrote them alone (mode 0700 and 0600): a home's readings are for its own client.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,7 @@ WEATHER = ("temperature_c", "humidity_pct", "irradiance_w_m2", "wind_m_s")
 
 FORECAST_LEAD_HOURS = 72
 MAX_SLOT_WH = 50_000
+_OWNER_ONLY = 0o600
 
 
 class HomeFacts(BaseModel):
@@ -83,6 +86,8 @@ class Readings:
         load_wh, pv_wh: int64.
         channels: shape ``(6, n)`` int64 in the order of :data:`CHANNELS`, or None.
         weather: shape ``(4, n)`` float32 in the order of :data:`WEATHER`, or None.
+        metered: bool, False in the gaps: slots without a reading, whose energies are estimates
+            (:mod:`datagen.gaps`); None where every slot was metered.
     """
 
     first_slot: int
@@ -90,6 +95,7 @@ class Readings:
     pv_wh: NDArray[np.int64]
     channels: NDArray[np.int64] | None = None
     weather: NDArray[np.float32] | None = None
+    metered: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.load_wh)
@@ -119,6 +125,8 @@ def validate_readings(readings: Readings, where: str) -> None:
                 f"{where}: column {name}, row {row}: {int(values[row])} Wh in a half-hour; "
                 f"expected 0 to {MAX_SLOT_WH} (is the unit kWh, and the sign of load positive?)"
             )
+    if readings.metered is not None and len(readings.metered) != len(readings):
+        raise UserError(f"{where}: column metered has {len(readings.metered)} rows, load_wh has {len(readings)}")
     if readings.weather is not None and not np.isfinite(readings.weather).all():
         channel, row = (int(i[0]) for i in np.nonzero(~np.isfinite(readings.weather)))
         raise UserError(f"{where}: column {WEATHER[channel]}, row {row}: not a finite number")
@@ -127,8 +135,9 @@ def validate_readings(readings: Readings, where: str) -> None:
 def write_home(folder: Path, facts: HomeFacts, readings: Readings, forecast: WeatherForecast | None = None) -> None:
     """Write a home's folder; checks the readings first."""
     validate_readings(readings, f"home {facts.home_id}")
-    folder.mkdir(parents=True, exist_ok=True)
-    table = {
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    table: dict[str, NDArray[np.generic]] = {
         "slot": np.arange(readings.first_slot, readings.end_slot),
         "load_wh": readings.load_wh.astype(np.int32),
         "pv_wh": readings.pv_wh.astype(np.int32),
@@ -137,16 +146,25 @@ def write_home(folder: Path, facts: HomeFacts, readings: Readings, forecast: Wea
         table |= {name: row.astype(np.int32) for name, row in zip(CHANNELS, readings.channels, strict=True)}
     if readings.weather is not None:
         table |= dict(zip(WEATHER, readings.weather.astype(np.float32), strict=True))
-    pd.DataFrame(table).to_parquet(folder / "readings.parquet", index=False)
+    if readings.metered is not None:
+        table["metered"] = readings.metered
+    _write_table(table, folder / "readings.parquet")
     if forecast is not None:
         issues, leads, _ = forecast.values.shape
-        columns = {
+        columns: dict[str, NDArray[np.generic]] = {
             "issue_slot": np.repeat(forecast.issue_slot, leads),
             "lead_hour": np.tile(np.arange(leads, dtype=np.int16), issues),
         }
         columns |= {name: forecast.values[:, :, k].ravel() for k, name in enumerate(WEATHER)}
-        pd.DataFrame(columns).to_parquet(folder / "weather_forecast.parquet", index=False)
-    (folder / "home.json").write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        _write_table(columns, folder / "weather_forecast.parquet")
+    path = folder / "home.json"
+    path.write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    path.chmod(_OWNER_ONLY)
+
+
+def _write_table(columns: Mapping[str, NDArray[np.generic]], path: Path) -> None:
+    pd.DataFrame(columns).to_parquet(path, index=False)
+    path.chmod(_OWNER_ONLY)
 
 
 def read_facts(folder: Path) -> HomeFacts:
@@ -194,6 +212,7 @@ def read_readings(folder: Path) -> Readings:
         pv_wh=table["pv_wh"].to_numpy(np.int64),
         channels=table[list(CHANNELS)].to_numpy(np.int64).T.copy() if has_channels else None,
         weather=table[list(WEATHER)].to_numpy(np.float32).T.copy() if has_weather else None,
+        metered=table["metered"].to_numpy(np.bool_) if "metered" in table else None,
     )
     validate_readings(readings, str(path))
     return readings

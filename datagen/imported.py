@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 
@@ -32,17 +31,16 @@ def imported_community(config: RunConfig) -> Community:
     Raises:
         UserError: an unknown format, bad data, more homes than there are, or a date outside of the data.
     """
-    path = Path(config.data)
-    imported = importer_for(path).load(path)
-    homes, warnings = _choose_homes(config, imported.homes, str(path))
+    imported = importer_for(config.data).load(config.data)
+    homes, warnings = _choose_homes(config, imported.homes, config.data)
     warnings = [*imported.warnings, *warnings]
     if config.scenario != "default":
         warnings.append(f"scenario '{config.scenario}' concerns generated homes only; the real ones are as measured")
     first_day, last_day = _whole_days([readings for _, readings in homes])
-    start = _start_date(config, first_day, last_day, str(path))
+    start = _start_date(config, first_day, last_day, config.data)
     homes = _keep_solar(config, homes, warnings)
     return Community(
-        source=str(path),
+        source=config.data,
         scenario="",
         count=len(homes),
         homes=iter(homes),

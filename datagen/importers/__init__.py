@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from common.errors import UserError
 from datagen.importers import citylearn
 from datagen.importers.base import ImportedCommunity, Importer
@@ -13,14 +11,14 @@ __all__ = ["IMPORTERS", "ImportedCommunity", "Importer", "importer_for"]
 IMPORTERS: dict[str, Importer] = {importer.name: importer for importer in (citylearn.IMPORTER,)}
 
 
-def importer_for(path: Path) -> Importer:
-    """Importer of the format at ``path``.
+def importer_for(source: str) -> Importer:
+    """Importer of the format of ``source``, a path or a URL.
 
     Raises:
         UserError: no known format.
     """
     for importer in IMPORTERS.values():
-        if importer.detect(path):
+        if importer.detect(source):
             return importer
     known = "; ".join(f"{importer.name}: {importer.summary}" for importer in IMPORTERS.values())
-    raise UserError(f"data '{path}': not a known format ({known})")
+    raise UserError(f"data '{source}': not a known format ({known})")

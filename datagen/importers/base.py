@@ -1,27 +1,31 @@
-"""What an importer is: a way to recognise a format and to load homes from it."""
+"""What a format of real homes is: a way to recognise it, to load homes from it, and to write homes in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.readings import HomeFacts, Readings
+from common.readings import HomeFacts, Readings, WeatherForecast
 from datagen.weather import Weather
+
+Home = tuple[HomeFacts, Readings]
 
 
 @dataclass(frozen=True)
 class ImportedCommunity:
-    """Homes as measured.
+    """Homes as metered.
 
     Attributes:
-        homes: facts and readings; all homes cover the same slots.
+        homes: facts and readings. Homes may cover different slots; gaps are marked, not filled.
         weather: observed weather if it is the homes' own, so that forecasts can be made of it; else None.
+        forecast: forecasts as they were issued, where the format holds them.
         warnings: what a user should know about the data.
     """
 
-    homes: list[tuple[HomeFacts, Readings]]
-    weather: Weather | None
+    homes: list[Home]
+    weather: Weather | None = None
+    forecast: WeatherForecast | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -30,13 +34,16 @@ class Importer:
     """A format of real homes.
 
     Attributes:
-        name: in messages.
+        name: in messages and options.
         summary: how a user recognises the format.
-        detect: whether a path looks like it; reads little and never raises.
-        load: the homes at a path; raises UserError where the data is bad.
+        detect: whether a source (a path, or a URL) looks like it; reads little and never raises.
+        load: the homes of a source; raises UserError where the data is bad, and nothing else.
+        save: writes homes in this format to a new file or folder: what ``load`` would give back; None where there is
+            no such thing. Raises UserError where the format cannot hold the homes.
     """
 
     name: str
     summary: str
-    detect: Callable[[Path], bool]
-    load: Callable[[Path], ImportedCommunity]
+    detect: Callable[[str], bool]
+    load: Callable[[str], ImportedCommunity]
+    save: Callable[[Sequence[Home], Path], None] | None = None

@@ -47,17 +47,18 @@ LEAST_WEATHER_CORRELATION = 0.5
 """Daily solar production against daily radiation: below this the weather is not the homes' own."""
 
 
-def detect(path: Path) -> bool:
-    """Whether ``path`` is a folder with a ``schema.json``."""
-    return (path / "schema.json").is_file()
+def detect(source: str) -> bool:
+    """Whether ``source`` is a folder with a ``schema.json``."""
+    return (Path(source) / "schema.json").is_file()
 
 
-def load(path: Path) -> ImportedCommunity:
+def load(source: str) -> ImportedCommunity:
     """Homes of a CityLearn folder.
 
     Raises:
         UserError: naming the file, line and column, and what was expected.
     """
+    path = Path(source)
     buildings = _buildings(path)
     tables = {name: _home_table(path / str(spec["energy_simulation"])) for name, spec in buildings.items()}
     files = [path / str(spec["energy_simulation"]) for spec in buildings.values()]
@@ -84,7 +85,8 @@ def load(path: Path) -> ImportedCommunity:
     own = all(_is_own_weather(observed[str(spec["weather"])], tables[name]) for name, spec in buildings.items())
     if not own:
         warnings.append("the weather file does not match the homes' solar production; no weather forecast is made")
-    return ImportedCommunity(homes, next(iter(weathers.values())) if own and len(weathers) == 1 else None, warnings)
+    own_weather = next(iter(weathers.values())) if own and len(weathers) == 1 else None
+    return ImportedCommunity(homes, own_weather, warnings=warnings)
 
 
 def _buildings(path: Path) -> dict[str, dict[str, Any]]:

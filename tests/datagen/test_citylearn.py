@@ -20,8 +20,8 @@ from datagen.weather import sky_of
 
 
 def test_a_small_folder(folder):
-    assert importer_for(folder.path) is IMPORTERS["citylearn"]
-    imported = load(folder.path)
+    assert importer_for(str(folder.path)) is IMPORTERS["citylearn"]
+    imported = load(str(folder.path))
     (facts, readings), (facts_b, readings_b) = imported.homes
     assert (facts.home_id, facts_b.home_id) == ("A-1", "B")
     assert facts.resolution_slots == 2 and facts.pv_kw == 5 and facts_b.pv_kw == 0
@@ -43,10 +43,10 @@ def test_a_small_folder(folder):
 
 
 def test_the_future_in_predicted_columns_is_never_read(folder):
-    before = load(folder.path).homes[0][1]
+    before = load(str(folder.path)).homes[0][1]
     weather = folder.table("weather.csv")
     folder.save("weather.csv", weather.assign(outdoor_dry_bulb_temperature_predicted_1="nonsense"))
-    np.testing.assert_array_equal(load(folder.path).homes[0][1].weather, before.weather)
+    np.testing.assert_array_equal(load(str(folder.path)).homes[0][1].weather, before.weather)
 
 
 def test_weather_of_another_place_gives_no_forecast(folder):
@@ -54,7 +54,7 @@ def test_weather_of_another_place_gives_no_forecast(folder):
     weather["direct_solar_irradiance"] = 500.0 * (np.arange(len(weather)) // 24 % 3 == 1)
     weather["diffuse_solar_irradiance"] = 0.0
     folder.save("weather.csv", weather)
-    imported = load(folder.path)
+    imported = load(str(folder.path))
     assert imported.weather is None
     assert any("does not match" in warning for warning in imported.warnings)
 
@@ -74,7 +74,7 @@ def test_efficiencies_of_the_schema_are_used(folder):
     outside = folder.table("weather.csv").outdoor_dry_bulb_temperature
     cop = 0.3 * (45 + 273.15) / (45 - outside)
     expected = (b.non_shiftable_load + 1.0 + 0.9 / cop).sum()
-    assert abs(load(folder.path).homes[1][1].load_wh.sum() - 1000 * expected) <= 1
+    assert abs(load(str(folder.path)).homes[1][1].load_wh.sum() - 1000 * expected) <= 1
 
 
 def _edit(name, column, row, value):
@@ -177,7 +177,7 @@ def test_bad_data_is_named(folder, tmp_path, case):
 
 def test_a_folder_without_a_schema_is_no_known_format(tmp_path):
     with pytest.raises(UserError, match=r"not a known format \(citylearn: a folder with schema\.json"):
-        importer_for(tmp_path)
+        importer_for(str(tmp_path))
 
 
 def _labels(start: str, hours: int, first_hour_back: int = 0):

@@ -1,0 +1,50 @@
+"""Local wall time to UTC, for files whose rows carry no offset.
+
+When clocks go back an hour occurs twice: rows are told apart by their order in the file, daylight-saving time first.
+When clocks go forward an hour does not exist: a row that claims it is refused, since it would shift or overwrite
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from common.errors import UserError
+
+Ints = NDArray[np.int64]
+
+
+def utc_seconds(wall: pd.DatetimeIndex, timezone: str, bad_row: Callable[[int, str], UserError]) -> Ints:
+    """Seconds since the epoch of local wall times, shape ``(n,)``.
+
+    Args:
+        wall: naive local times in the order of the file, ascending or descending.
+        timezone: IANA name.
+        bad_row: makes the error about a row (from 0) of the file.
+
+    Raises:
+        UserError: a time that the clocks skip.
+    """
+    if len(wall) > 1 and (np.diff(wall.asi8) < 0).sum() > len(wall) // 2:
+        return utc_seconds(wall[::-1], timezone, lambda row, text: bad_row(len(wall) - 1 - row, text))[::-1].copy()
+    n = len(wall)
+    summer = wall.tz_localize(timezone, ambiguous=np.ones(n, np.bool_), nonexistent="NaT")
+    winter = wall.tz_localize(timezone, ambiguous=np.zeros(n, np.bool_), nonexistent="NaT")
+    skipped = np.flatnonzero(np.asarray(summer.isna()) & ~np.asarray(wall.isna()))
+    if len(skipped):
+        row = int(skipped[0])
+        raise bad_row(
+            row, f"{wall[row]:%Y-%m-%d %H:%M} does not exist in {timezone} (clocks go forward); expected local time"
+        )
+    # The second time that a label of the repeated hour occurs it means standard time.
+    ambiguous = np.asarray(summer != winter)
+    again = ambiguous & np.asarray(pd.Series(wall).duplicated())
+    return np.where(again, _seconds(winter), _seconds(summer))
+
+
+def _seconds(moments: pd.DatetimeIndex) -> Ints:
+    return np.asarray((moments - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1), np.float64).astype(np.int64)
