@@ -28,6 +28,11 @@ class Scenario:
     heat_wave: bool = False
     clear_sky: bool = False
 
+    @property
+    def forces_weather(self) -> bool:
+        """Whether it changes the weather of its day, which measured weather does not allow."""
+        return self.heat_wave or self.clear_sky
+
 
 _ALL = (
     Scenario("default", "an ordinary early-summer weekday, solar on half of the roofs", date(2025, 6, 18)),

@@ -30,7 +30,7 @@ _DECIMALS = (1, 0, 0, 1)
 def issue_forecasts(weather: Weather, seed: int) -> WeatherForecast:
     """Forecasts of all issues whose 72 hours lie within ``weather``.
 
-    Irradiance errors are factors, so nights stay dark, and never exceed the clear sky by more than 5 %.
+    Irradiance errors are factors, so nights stay dark, and never exceed the clear sky by more than 10 %.
     """
     rng = community_stream(seed, Purpose.WEATHER_FORECAST)
     span = 2 * FORECAST_LEAD_HOURS
@@ -47,7 +47,7 @@ def issue_forecasts(weather: Weather, seed: int) -> WeatherForecast:
     humidity = np.clip(hourly(weather.humidity_pct) + _error(rng, shape, _HUMIDITY_RMSE_PCT), 1, 100)
     irradiance = hourly(weather.irradiance_w_m2) * _factor(rng, shape, _IRRADIANCE_LOG_SIGMA)
     wind = hourly(weather.wind_m_s) * _factor(rng, shape, _WIND_LOG_SIGMA)
-    irradiance = np.minimum(irradiance, 1.05 * hourly(weather.sky.clear_ghi_w_m2))
+    irradiance = np.minimum(irradiance, 1.10 * hourly(weather.sky.clear_ghi_w_m2))
     columns = (temperature, humidity, irradiance, wind)
     rounded = [np.round(column, decimals) for column, decimals in zip(columns, _DECIMALS, strict=True)]
     assert len(rounded) == len(WEATHER)

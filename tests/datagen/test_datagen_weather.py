@@ -23,7 +23,7 @@ def test_climate_is_plausible(weather, year):
     assert -6 < weather.temperature_c.min() < 5
     assert 36 < weather.temperature_c.max() < 46
     assert 1500 < weather.irradiance_w_m2.sum() / 2000 < 2000  # kWh/m2 a year
-    assert weather.irradiance_w_m2.max() < 1100
+    assert weather.irradiance_w_m2.max() < 1150
     assert np.isfinite(weather.channels).all()
     assert (weather.humidity_pct >= 5).all() and (weather.humidity_pct <= 100).all()
 
@@ -92,7 +92,8 @@ def test_forecasts_are_never_the_actual_weather(weather):
     forecast = issue_forecasts(weather, 0)
     actual = _actual(weather, forecast)
     for channel in (0, 1, 3):
-        assert (np.abs(forecast.values - actual)[:, :, channel] > 1e-4).mean() > 0.95
+        open_to_error = actual[:, :, channel] < 99.5 if channel == 1 else np.ones(actual.shape[:2], bool)  # fog: 100 %
+        assert (np.abs(forecast.values - actual)[:, :, channel] > 1e-4)[open_to_error].mean() > 0.95
     daylight = actual[:, :, 2] > 20
     assert (np.abs(forecast.values - actual)[:, :, 2][daylight] > 1e-4).mean() > 0.9
 

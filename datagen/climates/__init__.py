@@ -1,0 +1,1 @@
+"""Climates as data: one JSON file, with the source of every figure."""
