@@ -6,18 +6,23 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 
-from common.clock import day_slots, local_of
+from common.clock import TIMEZONE, day_slots, local_of
 from common.config import RunConfig
 from common.errors import UserError
 from common.readings import Readings
-from datagen.importers import importer_for
-from datagen.source import Community, Home, asked_days, plus_days
+from common.units import SLOT_SECONDS
+from datagen.gaps import Gap, fill_gaps, gaps_of
+from datagen.importers import citylearn, importer_for
+from datagen.source import Community, Home, asked_days, parse_day, plus_days
 from datagen.streams import Purpose, community_stream
 from datagen.weather_forecast import issue_forecasts
 
 LEAST_HISTORY_DAYS = 56
-DEFAULT_SOLAR_SHARE = 0.5
+DEFAULT_SOLAR_SHARES = {citylearn.IMPORTER.name: 0.5}
+"""Share of homes that keep their solar unless it is asked for, by format; others keep what they have. In CityLearn's
+neighbourhoods all homes have it."""
 FAULTY_SHARE = 0.10
 """A home with more than this share of hours under 1 Wh has a dead meter."""
 
@@ -26,25 +31,34 @@ def imported_community(config: RunConfig) -> Community:
     """Community of the real homes at the path ``config.data``.
 
     Homes whose meter is dead for much of the time come last, so they are taken only when so many are asked for; 0
-    homes means all others.  Without a date the run is the last one that the data holds.
+    homes means all others.  Homes may cover different slots: the days are those that all of them cover.  Gaps are
+    filled with what was metered a week before, and stay marked.  Without a date the run is the last one that the data
+    holds on which every home is metered throughout.
 
     Raises:
         UserError: an unknown format, bad data, more homes than there are, or a date outside of the data.
     """
-    imported = importer_for(config.data).load(config.data)
+    importer = importer_for(config.data)
+    imported = importer.load(config.data)
     homes, warnings = _choose_homes(config, imported.homes, config.data)
     warnings = [*imported.warnings, *warnings]
     if config.scenario != "default":
         warnings.append(f"scenario '{config.scenario}' concerns generated homes only; the real ones are as measured")
-    first_day, last_day = _whole_days([readings for _, readings in homes])
-    start = _start_date(config, first_day, last_day, config.data)
-    homes = _keep_solar(config, homes, warnings)
+    first_day, last_day = _whole_days(homes, LEAST_HISTORY_DAYS + config.days, config.data)
+    start = _start_date(config, homes, (first_day, last_day), warnings)
+    homes = [(facts, fill_gaps(readings)) for facts, readings in homes]
+    share = DEFAULT_SOLAR_SHARES.get(importer.name) if config.solar_share < 0 else config.solar_share
+    if share is not None:
+        homes = _keep_solar(config.seed, share, homes, warnings)
+    forecast = imported.forecast
+    if forecast is None and imported.weather is not None:
+        forecast = issue_forecasts(imported.weather, config.seed)
     return Community(
         source=config.data,
         scenario="",
         count=len(homes),
         homes=iter(homes),
-        forecast=None if imported.weather is None else issue_forecasts(imported.weather, config.seed),
+        forecast=forecast,
         first_day=first_day,
         last_day=last_day,
         start_date=start,
@@ -53,9 +67,21 @@ def imported_community(config: RunConfig) -> Community:
 
 
 def dead_share(readings: Readings) -> float:
-    """Share of hours with a load under 1 Wh."""
+    """Share of hours with a load under 1 Wh, of those that were metered; 1 where none was."""
     whole = len(readings) // 2 * 2
-    return float((readings.load_wh[:whole].reshape(-1, 2).sum(axis=1) < 1).mean()) if whole else 1.0
+    dead = readings.load_wh[:whole].reshape(-1, 2).sum(axis=1) < 1
+    if readings.metered is not None:
+        dead = dead[readings.metered[:whole].reshape(-1, 2).all(axis=1)]
+    return float(dead.mean()) if len(dead) else 1.0
+
+
+def gap_days(readings: Readings) -> list[date]:
+    """Local days on which some slot has no reading, in order."""
+    if readings.metered is None:
+        return []
+    slots = readings.first_slot + np.flatnonzero(~readings.metered)
+    local = pd.DatetimeIndex(pd.to_datetime(slots * SLOT_SECONDS, unit="s", utc=True)).tz_convert(TIMEZONE)
+    return [moment.date() for moment in local.normalize().unique()]
 
 
 def _choose_homes(config: RunConfig, homes: list[Home], where: str) -> tuple[list[Home], list[str]]:
@@ -77,35 +103,93 @@ def _choose_homes(config: RunConfig, homes: list[Home], where: str) -> tuple[lis
     return sorted(taken, key=lambda home: home[0].home_id), warnings
 
 
-def _whole_days(readings: list[Readings]) -> tuple[date, date]:
-    """First and last local day that all homes cover whole."""
-    first_slot, end_slot = max(r.first_slot for r in readings), min(r.end_slot for r in readings)
+def _whole_days(homes: list[Home], needed: int, where: str) -> tuple[date, date]:
+    """First and last local day that all homes cover whole.
+
+    Raises:
+        UserError: fewer than ``needed`` days, naming the homes whose readings begin last and end first.
+    """
+    latest, earliest = max(homes, key=lambda h: h[1].first_slot), min(homes, key=lambda h: h[1].end_slot)
+    first_slot, end_slot = latest[1].first_slot, earliest[1].end_slot
     first, last = local_of(first_slot).date(), local_of(end_slot).date() - timedelta(days=1)
     if day_slots(first).start < first_slot:
         first += timedelta(days=1)
+    days = max((last - first).days + 1, 0)
+    if days < needed:
+        raise UserError(
+            f"{where}: the homes have {days} whole days in common ({latest[0].home_id} begins "
+            f"{local_of(first_slot):%Y-%m-%d %H:%M}, {earliest[0].home_id} ends {local_of(end_slot):%Y-%m-%d %H:%M}); "
+            f"a run needs {needed}, of which {LEAST_HISTORY_DAYS} are history"
+        )
     return first, last
 
 
-def _start_date(config: RunConfig, first_day: date, last_day: date, where: str) -> date:
+def _start_date(config: RunConfig, homes: list[Home], span: tuple[date, date], warnings: list[str]) -> date:
     """First day of the run, with enough history before it and all of its days inside the data."""
+    first_day, last_day = span
     earliest = first_day + timedelta(days=LEAST_HISTORY_DAYS)
-    first, last = asked_days(config) or (plus_days(last_day, 1 - config.days), last_day)
+    asked = asked_days(config)
+    if asked is None:
+        return _last_metered(homes, earliest, last_day, config, warnings)
+    first, last = asked
     if first < earliest or last > last_day:
         raise UserError(
-            f"{where} holds {first_day} to {last_day}; a run of {first} to {last} does not fit: "
+            f"{config.data} holds {first_day} to {last_day}; a run of {first} to {last} does not fit: "
             f"it must lie between {earliest} ({LEAST_HISTORY_DAYS} days of history) and {last_day}"
         )
+    if config.test_days:
+        days = {parse_day(text.strip(), "test-days") for text in config.test_days.split(",")}
+    else:
+        days = {first + timedelta(days=k) for k in range(config.days)}
+    warnings.extend(_gap_warnings(homes, days))
     return first
 
 
-def _keep_solar(config: RunConfig, homes: list[Home], warnings: list[str]) -> list[Home]:
+def _last_metered(homes: list[Home], earliest: date, last_day: date, config: RunConfig, warnings: list[str]) -> date:
+    """First of the last days in a row, as many as the run has, on which every home is metered throughout."""
+    gaps = {day for _, readings in homes for day in gap_days(readings)}
+    latest = plus_days(last_day, 1 - config.days)
+    start = latest
+    while start >= earliest:
+        taken = [day for day in (start + timedelta(days=k) for k in range(config.days)) if day in gaps]
+        if not taken:
+            if start < latest:
+                warnings.append(f"the run begins on {start}: after that some home has no reading for a part of the day")
+            return start
+        start = taken[0] - timedelta(days=config.days)
+    raise UserError(
+        f"{config.data}: no {config.days} days in a row from {earliest} to {last_day} on which every home is metered "
+        "throughout; give a date, and what is missing is estimated"
+    )
+
+
+def _gap_warnings(homes: list[Home], days: set[date]) -> list[str]:
+    """What is missing of each home on the days of a run."""
+    warnings = []
+    for facts, readings in homes:
+        missing = [_within(gap, day) for day in sorted(days & set(gap_days(readings))) for gap in gaps_of(readings)]
+        parts = [str(gap) for gap in missing if gap.slots > 0]
+        if parts:
+            rest = f", and {len(parts) - 3} more" if len(parts) > 3 else ""
+            what = ", ".join(parts[:3]) + rest
+            warnings.append(f"{facts.home_id}: no reading for {what}, in the run; estimated from a week before")
+    return warnings
+
+
+def _within(gap: Gap, day: date) -> Gap:
+    """The part of a gap that lies on a local day; no slots if none does."""
+    slots = day_slots(day)
+    first, end = max(gap.first_slot, slots.start), min(gap.first_slot + gap.slots, slots.stop)
+    return Gap(first, max(end - first, 0))
+
+
+def _keep_solar(seed: int, share: float, homes: list[Home], warnings: list[str]) -> list[Home]:
     """Homes of which a seeded choice keeps its solar: a share of all homes, as far as there are any with solar."""
-    share = DEFAULT_SOLAR_SHARE if config.solar_share < 0 else config.solar_share
     equipped = [row for row, (_, readings) in enumerate(homes) if readings.pv_wh.any()]
     wanted = round(share * len(homes))
     if wanted > len(equipped):
         warnings.append(f"{len(equipped)} of {len(homes)} homes have panels, fewer than a solar share of {share:.0%}")
-    order = community_stream(config.seed, Purpose.SOLAR_CHOICE).permutation(len(equipped))
+    order = community_stream(seed, Purpose.SOLAR_CHOICE).permutation(len(equipped))
     kept = {equipped[i] for i in order[:wanted]}
     return [home if row in kept else _without_solar(home) for row, home in enumerate(homes)]
 

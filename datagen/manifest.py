@@ -31,6 +31,7 @@ class CommunityManifest(BaseModel):
         start_date: first local day of the run.
         inputs: what the community was made from; the same inputs give the same homes.
         warnings: what a user should know about the data.
+        gap_days: local days from ``first_day`` to ``last_day`` on which some home has slots without a reading.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +46,7 @@ class CommunityManifest(BaseModel):
     start_date: date
     inputs: dict[str, str | int | float]
     warnings: list[str] = []
+    gap_days: list[date] = []
 
 
 def read_manifest(root: Path) -> CommunityManifest | None:
@@ -79,13 +81,15 @@ class DataHash:
         self._digest.update(str(readings.first_slot).encode())
         for values in (readings.load_wh, readings.pv_wh, readings.channels, readings.weather):
             self._add(values)
+        if readings.metered is not None:
+            self._add(readings.metered)
 
     def add_forecast(self, forecast: WeatherForecast | None) -> None:
         """Add the community's weather forecasts."""
         self._add(None if forecast is None else forecast.issue_slot)
         self._add(None if forecast is None else forecast.values)
 
-    def _add(self, values: NDArray[np.int64] | NDArray[np.float32] | None) -> None:
+    def _add(self, values: NDArray[np.int64] | NDArray[np.float32] | NDArray[np.bool_] | None) -> None:
         if values is None:
             self._digest.update(b"none")
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -149,18 +149,27 @@ def evaluation(
     )
 
 
-def spread_days(first_day: date, last_day: date, count: int) -> list[str]:
+def spread_days(first_day: date, last_day: date, count: int, gap_days: Collection[date] = ()) -> list[str]:
     """Days spread evenly from the end of the burn-in after ``first_day`` to ``last_day``, as ISO dates.
+
+    Args:
+        first_day: first day of the data.
+        last_day: last day that may be chosen.
+        count: how many days.
+        gap_days: days on which some home has no reading; none of them is chosen.
 
     Raises:
         UserError: there are not so many days.
     """
     first = first_day + timedelta(days=BURN_IN_DAYS)
-    span = (last_day - first).days
-    if span + 1 < count:
-        raise UserError(f"--days {count}: the data has only {span + 1} days after {BURN_IN_DAYS} days of history")
-    steps = [span] if count == 1 else [round(i * span / (count - 1)) for i in range(count)]
-    return [(first + timedelta(days=step)).isoformat() for step in steps]
+    days = [first + timedelta(days=k) for k in range((last_day - first).days + 1)]
+    days = [day for day in days if day not in gap_days]
+    if len(days) < count:
+        found = f"{len(days)} days{' without a gap' if gap_days else ''}"
+        raise UserError(f"--days {count}: the data has only {found} after {BURN_IN_DAYS} days of history")
+    last = len(days) - 1
+    rows = [last] if count == 1 else [round(i * last / (count - 1)) for i in range(count)]
+    return [days[row].isoformat() for row in rows]
 
 
 def _day_row(outcome: DayOutcome) -> DayRow:

@@ -50,8 +50,13 @@ ENERGYPLUS_CLOCK = HourClock(daylight_saving=False, names_beginning=False)
 CLOCKS = (ENERGYPLUS_CLOCK, HourClock(False, True), HourClock(True, False), HourClock(True, True))
 
 
-def first_date(path: Path, table: Table) -> date:
+def first_date(path: Path, table: Table, known: date | None = None) -> date:
     """Date of the first row by its labels ``month``, ``hour`` (1..24) and ``day_type`` (1 is Monday).
+
+    Args:
+        path: of the file, for messages.
+        table: with the labels.
+        known: the date if it is known; then the labels are checked against it.
 
     Raises:
         UserError: hours that do not follow each other, or labels that fit no year.
@@ -69,18 +74,21 @@ def first_date(path: Path, table: Table) -> date:
             path, row, "hour", f"{hour[row]} after {hour[row - 1]}; expected {expected} (a gap or a duplicate?)"
         )
     day = np.cumsum(np.diff(hour, prepend=hour[0]) < 0, dtype=np.int64)  # days by the labels, from 0
+    if known is not None:
+        return _fitting_date(path, day, month, day_type, [known])
     turns = np.flatnonzero(month != month[0])
     if not len(turns):
         raise UserError(f"{path}: all rows are of one month; at least a change of month is needed to find the dates")
-    turn_row = int(turns[0])
-    return _fitting_date(path, day, month, day_type, turn_row)
+    turn_row = int(turns[0])  # the turn of the month gives the day
+    back = timedelta(days=int(day[turn_row]))
+    firsts = [date(year, int(month[turn_row]), 1) - back for year in YEARS]
+    return _fitting_date(path, day, month, day_type, firsts)
 
 
-def _fitting_date(path: Path, day: Ints, month: Ints, day_type: Ints, turn_row: int) -> date:
-    """First date of the latest year whose calendar fits; the turn of the month at ``turn_row`` gives its day."""
+def _fitting_date(path: Path, day: Ints, month: Ints, day_type: Ints, firsts: list[date]) -> date:
+    """The first of ``firsts`` whose calendar fits."""
     best_row, best = -1, date.min
-    for year in YEARS:
-        first = date(year, int(month[turn_row]), 1) - timedelta(days=int(day[turn_row]))
+    for first in firsts:
         calendar = pd.date_range(first, periods=int(day[-1]) + 1)
         months, weekdays = np.asarray(calendar.month)[day], np.asarray(calendar.day_of_week)[day] + 1
         wrong = np.flatnonzero((months != month) | ((weekdays != day_type) & (day_type != HOLIDAY_TYPE)))
@@ -88,10 +96,11 @@ def _fitting_date(path: Path, day: Ints, month: Ints, day_type: Ints, turn_row: 
             return first
         if wrong[0] > best_row:
             best_row, best = int(wrong[0]), first
+    found = f"{YEARS[-1]}-{YEARS[0]}" if len(firsts) > 1 else f"{firsts[0]}"
     expected = best + timedelta(days=int(day[best_row]))
     raise bad_row(
         path, best_row, "month, day_type",
-        f"month {month[best_row]}, day_type {day_type[best_row]} follow no calendar of {YEARS[-1]}-{YEARS[0]}; "
+        f"month {month[best_row]}, day_type {day_type[best_row]} follow no calendar of {found}; "
         f"expected month {expected.month}, day_type {expected.isoweekday()} (a gap or a duplicate?)",
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 When clocks go back an hour occurs twice: rows are told apart by their order in the file, daylight-saving time first.
 When clocks go forward an hour does not exist: a row that claims it is refused, since it would shift or overwrite
-another.
+another.  Where a format is known to label the hour after the change so (:func:`without_skipped`) it is read as that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def utc_seconds(wall: pd.DatetimeIndex, timezone: str, bad_row: Callable[[int, s
     Raises:
         UserError: a time that the clocks skip.
     """
-    if len(wall) > 1 and (np.diff(wall.asi8) < 0).sum() > len(wall) // 2:
+    if len(wall) > 1 and (np.diff(wall.asi8) < 0).sum() > (len(wall) - 1) / 2:
         return utc_seconds(wall[::-1], timezone, lambda row, text: bad_row(len(wall) - 1 - row, text))[::-1].copy()
     n = len(wall)
     summer = wall.tz_localize(timezone, ambiguous=np.ones(n, np.bool_), nonexistent="NaT")
@@ -44,6 +44,21 @@ def utc_seconds(wall: pd.DatetimeIndex, timezone: str, bad_row: Callable[[int, s
     ambiguous = np.asarray(summer != winter)
     again = ambiguous & np.asarray(pd.Series(wall).duplicated())
     return np.where(again, _seconds(winter), _seconds(summer))
+
+
+def without_skipped(wall: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, int]:
+    """Wall times whose labels of the hour that the clocks skip are moved an hour on, and how many these are.
+
+    Some utilities count on through the change: 01:00, 02:00, 04:00, where 02:00 is the hour that began at 03:00.  A
+    label is moved only if the time that it is moved to stands nowhere; else it is left for :func:`utc_seconds` to
+    refuse.
+    """
+    skipped = np.asarray(wall.tz_localize(timezone, ambiguous=np.ones(len(wall), np.bool_), nonexistent="NaT").isna())
+    if not skipped.any():
+        return wall, 0
+    later = wall + pd.Timedelta(hours=1)
+    moved = skipped & ~np.asarray(later.isin(wall))
+    return pd.DatetimeIndex(np.where(moved, later, wall)), int(moved.sum())
 
 
 def _seconds(moments: pd.DatetimeIndex) -> Ints:

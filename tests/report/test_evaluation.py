@@ -1,12 +1,13 @@
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from report_cases import BATTERY, ELM, FACTS, OAK, TARIFF, by_chance, hand_made, seen
 
 from common.clock import day_slots
+from common.errors import UserError
 from report.accounts import by_span
-from report.evaluation import Evaluation, day_outcome, evaluation
+from report.evaluation import BURN_IN_DAYS, Evaluation, day_outcome, evaluation, spread_days
 from report.observed import Bounds
 
 BOUNDS = Bounds({"oak": 200_000_000, "elm": 600_000_000})
@@ -63,3 +64,17 @@ def test_test_days_of_one_ledger_are_evaluated_one_by_one():
     e = evaluate([day_outcome(day, TARIFF, BATTERY, readings) for day in by_span(books)])
     assert [row.day for row in e.by_day] == ["2025-07-15", "2025-08-20"]
     assert e.trades_per_day == len(books.trades) / 2
+
+
+def test_test_days_are_spread_over_days_without_gaps():
+    first, last = date(2025, 1, 1), date(2025, 1, 10) + timedelta(days=BURN_IN_DAYS)
+    days = [(first + timedelta(days=BURN_IN_DAYS + k)) for k in range(10)]
+    assert spread_days(first, last, 1) == [days[9].isoformat()]
+    assert spread_days(first, last, 4) == [days[k].isoformat() for k in (0, 3, 6, 9)]
+    gaps = [days[0], days[6], days[9], first]
+    assert spread_days(first, last, 3, gaps) == [days[k].isoformat() for k in (1, 4, 8)]
+    assert spread_days(first, last, 1, gaps) == [days[8].isoformat()]
+    with pytest.raises(UserError, match=f"--days 8: the data has only 7 days without a gap after {BURN_IN_DAYS} days"):
+        spread_days(first, last, 8, gaps)
+    with pytest.raises(UserError, match="--days 1: the data has only 0 days after"):
+        spread_days(first, first, 1)
