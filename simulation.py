@@ -29,7 +29,7 @@ from common.config import MODELS, BatterySpec, MarketRules, RunConfig, commonwat
 from common.errors import UserError
 from common.events import EventLog
 from common.tariff import load_tariff, tariff_names
-from datagen.community import prepare_homes
+from datagen.community import prepare_homes, refuse_url
 from datagen.manifest import CommunityManifest
 from datagen.scenario import SCENARIOS
 from market.ledger import read_books
@@ -90,10 +90,13 @@ def _fresh_output(config: RunConfig, run_id: int) -> Path:
     Raises:
         UserError: it holds a run already, a path is relative, or an option is not for a run of its own.
     """
+    refuse_url(config.data)
     for name in ("out", "data", "homes_dir"):
         path = getattr(config, name)
         if path and path not in ("generated", "household") and not Path(path).is_absolute():
             raise UserError(f"{name.replace('_', '-')} '{path}': the path must be absolute")
+    if config.data == "generated" and not config.climate.isdecimal() and not Path(config.climate).is_absolute():
+        raise UserError(f"climate '{config.climate}': a zone from 1 to 16, or an absolute path")
     if config.test_days:
         raise UserError("test-days: use 'python simulation.py evaluate', which reports day by day")
     out = Path(config.out) if config.out else commonwatt_home() / "outputs" / str(run_id)
@@ -167,11 +170,20 @@ _console = Console(soft_wrap=False)
 Scenario = Annotated[str, typer.Option(help=f"Situation of the generated homes: {', '.join(SCENARIOS)}.")]
 HomeCount = Annotated[int | None, typer.Option(min=1, help="Households. \\[default: 10, or as many as --data holds]")]
 Days = Annotated[int, typer.Option(min=1, help="Days in a row.")]
+Climate = Annotated[
+    str, typer.Option(help="Climate of the generated homes: zone 1 to 16 of California, or a weather file.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random; the same seed gives the same trades.")]
 Day = Annotated[
     str, typer.Option("--date", help="First day, YYYY-MM-DD. \\[default: the scenario's, or the last possible]")
 ]
-Data = Annotated[str, typer.Option(help="Folder of real homes (CityLearn format). \\[default: generated homes]")]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="Real homes: a folder or file of a known format, such as one of 'python -m datagen import'. "
+        "\\[default: generated homes]"
+    ),
+]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results. \\[default: outputs/<date-time>]")]
 TariffName = Annotated[str, typer.Option(help=f"Tariff: {', '.join(tariff_names())}, or a JSON file (OpenEI URDB).")]
 SolarShare = Annotated[
@@ -196,6 +208,7 @@ def day(
     solar_share: SolarShare = None,
     settlement: SettlementName = "firm",
     model: Model = "full",
+    climate: Climate = "12",
     slots: Annotated[int, typer.Option(min=0, help="Stop after so many half-hours; 0 for whole days.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes of the simulation.")] = min(
         os.cpu_count() or 1, 8
@@ -204,7 +217,7 @@ def day(
     """Run a trading day through [bold]flwr run[/bold] in simulation mode: each household its own Flower client."""
     with mistakes(LaunchError):
         began = time.monotonic()
-        config = _options(scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model)
+        config = _options(scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model, climate)
         with output_folder(out) as folder:
             config = replace(config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder))
             nodes = len(_prepare(config).homes)
@@ -231,11 +244,12 @@ def deploy(
     solar_share: SolarShare = None,
     settlement: SettlementName = "firm",
     model: Model = "small",
+    climate: Climate = "12",
 ) -> None:
     """Run the same app over separate processes on this machine: SuperLink and SuperNodes, with TLS and known keys."""
     with mistakes(LaunchError):
         began = time.monotonic()
-        config = _options(scenario, homes, 1, seed, date_, data, tariff, solar_share, settlement, model)
+        config = _options(scenario, homes, 1, seed, date_, data, tariff, solar_share, settlement, model, climate)
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), start_slot=start_slot, slots=slots)
             manifest = _prepare(config)
@@ -258,20 +272,22 @@ def deploy(
 
 def _options(
     scenario: str, homes: int | None, days: int, seed: int, date_: str, data: str, tariff: str,
-    solar_share: float | None, settlement: str, model: str,
+    solar_share: float | None, settlement: str, model: str, climate: str = "12",
 ) -> RunConfig:  # fmt: skip
     """Run config of the command line's options, checked before anything is written."""
+    refuse_url(data)
     config = RunConfig(
         data=str(Path(data).resolve()) if data else "generated",
         homes=homes if homes is not None else 0 if data else 10,
         scenario=scenario, days=days, seed=seed, date=date_, settlement=settlement, model=model,
         solar_share=-1.0 if solar_share is None else solar_share,
         tariff=str(Path(tariff).resolve()) if Path(tariff).is_file() else tariff,
+        climate=str(Path(climate).resolve()) if Path(climate).is_file() else climate,
     )  # fmt: skip
     config.check()
     load_tariff(config.tariff)
-    if data and not Path(data).is_dir():
-        raise UserError(f"--data {data}: no such folder")
+    if data and not Path(data).exists():
+        raise UserError(f"--data {data}: no such folder or file")
     return config
 
 
@@ -332,6 +348,7 @@ def evaluate(
     solar_share: SolarShare = None,
     settlement: SettlementName = "firm",
     model: Model = "small",
+    climate: Climate = "12",
     forecaster: Annotated[
         str, typer.Option(help="hybrid, base (no Transformer), profile, or perfect (a bound).")
     ] = "hybrid",
@@ -341,13 +358,13 @@ def evaluate(
 
     with mistakes(LaunchError):
         began = time.monotonic()
-        config = _options(scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model)
+        config = _options(scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model, climate)
         config = replace(config, forecaster=forecaster)
         config.check()
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
             manifest = _prepare(config)
-            chosen = spread_days(manifest.first_day, manifest.last_day, days)
+            chosen = spread_days(manifest.first_day, manifest.last_day, days, manifest.gap_days)
             config = replace(_resolved(config, manifest), test_days=",".join(chosen))
             config = replace(config, homes_per_node=config.homes)
             logging.getLogger("flwr").setLevel(logging.ERROR)

@@ -138,6 +138,8 @@ class RunConfig:
         homes: households in the run; 0 means as many as the data holds.
         homes_per_node: households that one Flower client holds (a gateway holds more than one).
         scenario: name of a scenario of the generator.
+        climate: of generated homes: a building climate zone of California, 1 to 16, or the path of a weather file.
+        stock: housing stock of generated homes, see :mod:`datagen.stock`.
         date: first local day, YYYY-MM-DD; empty for the scenario's own.
         days: days in a row.
         start_slot: begin so many half-hours after midnight of the first day.
@@ -166,6 +168,8 @@ class RunConfig:
     homes: int = 10
     homes_per_node: int = 1
     scenario: str = "default"
+    climate: str = "12"
+    stock: str = "california"
     date: str = ""
     days: int = 1
     start_slot: int = 0
@@ -225,6 +229,8 @@ class RunConfig:
             self.data,
             self.homes,
             self.scenario,
+            self.climate,
+            self.stock,
             self.date,
             self.days,
             self.seed,
@@ -251,6 +257,8 @@ class RunConfig:
             if getattr(self, name) < bound:
                 raise UserError(f"{name.replace('_', '-')} must be at least {bound}, got {getattr(self, name)}")
         self._check_dates()
+        if not self.climate.strip() or (self.climate.isdecimal() and not 1 <= int(self.climate) <= 16):
+            raise UserError(f"climate '{self.climate}' is no zone; give 1 to 16, or the path of a weather file")
         for name in ("solar_share", "learning_rate", "timeout_s", "train_timeout_s", "poll_s"):
             if not math.isfinite(getattr(self, name)):
                 raise UserError(f"{name.replace('_', '-')} must be a number, got {getattr(self, name)}")

@@ -1,76 +1,140 @@
-"""``python -m datagen``: make homes, and look at them."""
+"""``python -m datagen``: make homes, bring your own, look at them, and see whether made ones pass for real."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.progress import Progress
 
 from common.config import RunConfig
 from common.errors import UserError
-from common.readings import CHANNELS, home_folders, read_facts, read_readings
-from common.units import SLOT_HOURS, WH_PER_KWH
-from datagen.community import prepare_homes
-from datagen.manifest import read_manifest
+from datagen.community import import_homes, prepare_homes
+from datagen.importers import IMPORTERS, importer_for
+from datagen.importing import ImportOptions
+from datagen.inventory import print_homes
+from datagen.manifest import CommunityManifest
+from datagen.scenario import SCENARIOS
+from datagen.stock import STOCKS
+from datagen.validation.command import validate
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
+_console = Console()
+_errors = Console(stderr=True)
+
+Seed = Annotated[int, typer.Option(min=0, help="of everything random")]
+SavableFormats = [name for name, importer in IMPORTERS.items() if importer.save is not None]
+app.command()(validate)
 
 
 @app.command()
 def generate(
     out: Annotated[Path, typer.Option(help="folder of the homes' folders; new, or made from the same options")],
     homes: Annotated[int, typer.Option(min=1, help="number of homes")] = 10,
-    scenario: Annotated[str, typer.Option(help="see the documentation of datagen/scenario.py")] = "default",
+    scenario: Annotated[str, typer.Option(help=f"situation: {', '.join(SCENARIOS)}")] = "default",
+    climate: Annotated[str, typer.Option(help="climate zone of California, 1 to 16, or a weather file")] = "12",
+    stock: Annotated[str, typer.Option(help=f"housing stock: {', '.join(STOCKS)}")] = "california",
     date: Annotated[str, typer.Option(help="first day of the run, YYYY-MM-DD; the scenario's own by default")] = "",
     days: Annotated[int, typer.Option(min=1, help="days of the run, after a year of history")] = 1,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Seed = 0,
     solar_share: Annotated[float, typer.Option(max=1, help="negative for the scenario's own")] = -1.0,
 ) -> None:
     """Generate homes with a year of history before the run."""
-    config = RunConfig(homes=homes, scenario=scenario, date=date, days=days, seed=seed, solar_share=solar_share)
-    manifest = prepare_homes(config, out)
-    typer.echo(f"{len(manifest.homes)} homes, {manifest.first_day} to {manifest.last_day}, in {out}")
+    climate = str(Path(climate).resolve()) if Path(climate).is_file() else climate
+    config = RunConfig(
+        homes=homes, scenario=scenario, climate=climate, stock=stock, date=date, days=days, seed=seed,
+        solar_share=solar_share,
+    )  # fmt: skip
+    config.check()
+    with _shown("Generating homes") as progress:
+        manifest = prepare_homes(config, out, progress)
+    _tell(manifest, out)
+
+
+@app.command(name="import")
+def import_(
+    source: Annotated[str, typer.Argument(help="file, folder, .zip or database URL; see 'formats'")],
+    out: Annotated[Path, typer.Option(help="folder of the homes' folders; new or empty")],
+    weather: Annotated[
+        str, typer.Option(help="weather of those dates: EPW, NSRDB CSV, Open-Meteo JSON, or open-meteo:LAT,LON")
+    ] = "",
+    query: Annotated[str, typer.Option(help="SELECT that gives the readings, where the source is a database")] = "",
+    name: Annotated[str, typer.Option(help="home id, or what ids begin with; the source's own by default")] = "",
+    pv_kw: Annotated[float | None, typer.Option(min=0.1, max=1000, help="rated power of the panels, kW")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Bring your own homes: read them, check them, and write one folder each."""
+    options = ImportOptions(weather=weather, query=query, name=name, pv_kw=pv_kw)
+    with _shown("Importing homes") as progress:
+        manifest = import_homes(source, options, out, seed, progress)
+    _tell(manifest, out)
+    print_homes(str(out), _console)
 
 
 @app.command()
-def describe(folder: Annotated[Path, typer.Argument(help="folder of the homes' folders")]) -> None:
-    """Show the homes of a folder: energy a year, highest load, solar."""
-    folders = home_folders(folder)
-    if not folders:
-        raise UserError(f"{folder}: no homes here (no */home.json)")
-    manifest = read_manifest(folder)
-    title = f"{folder}" if manifest is None else f"{manifest.source}: {manifest.first_day} to {manifest.last_day}"
-    table = Table(title=title)
-    for heading in ("home", "kind"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("load kWh/year", "peak kW", "EV kWh/year", "solar kW", "solar kWh/year"):
-        table.add_column(heading, justify="right")
-    for home in folders:
-        facts, readings = read_facts(home), read_readings(home)
-        per_year = 365 * 24 / (len(readings) * SLOT_HOURS) / WH_PER_KWH
-        ev_wh = 0 if readings.channels is None else int(readings.channels[CHANNELS.index("ev_wh")].sum())
-        table.add_row(
-            facts.home_id,
-            facts.archetype,
-            f"{readings.load_wh.sum() * per_year:,.0f}",
-            f"{readings.load_wh.max() / SLOT_HOURS / WH_PER_KWH:.1f}",
-            f"{ev_wh * per_year:,.0f}" if ev_wh else "",
-            f"{facts.pv_kw:.2f}" if facts.pv_kw else "",
-            f"{readings.pv_wh.sum() * per_year:,.0f}" if facts.pv_kw else "",
-        )
-    console = Console()
-    console.print(table)
-    for warning in [] if manifest is None else manifest.warnings:
-        console.print(f"note: {warning}", highlight=False, markup=False)
+def export(
+    source: Annotated[str, typer.Argument(help="homes in any format, such as a folder of 'import' or 'generate'")],
+    out: Annotated[Path, typer.Option(help="new file or folder")],
+    format_: Annotated[str, typer.Option("--format", help=f"one of: {', '.join(SavableFormats)}")],
+) -> None:
+    """Write homes in another format."""
+    if format_ not in SavableFormats:
+        raise UserError(f"--format '{format_}' is unknown; choose one of: {', '.join(SavableFormats)}")
+    save = IMPORTERS[format_].save
+    assert save is not None
+    imported = importer_for(source).load(source)
+    with _errors.status(f"Writing {len(imported.homes)} homes"):
+        save(imported.homes, out)
+    _console.print(f"{len(imported.homes)} homes as {format_} in {out}", highlight=False, markup=False)
 
 
-if __name__ == "__main__":
+@app.command()
+def describe(source: Annotated[str, typer.Argument(help="homes in any format")]) -> None:
+    """Show homes: energy a year, highest load, solar, what is missing, and the course of a day."""
+    print_homes(source, _console)
+
+
+@app.command()
+def formats() -> None:
+    """List the formats that can be read and written."""
+    for importer in IMPORTERS.values():
+        written = "read and written" if importer.save is not None else "read"
+        _console.print(f"[bold]{importer.name}[/] ({written}): {escape(importer.summary)}", highlight=False)
+
+
+@contextmanager
+def _shown(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that shows how many homes are done."""
+    with Progress(console=_errors, transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def _tell(manifest: CommunityManifest, out: Path) -> None:
+    count = len(manifest.homes)
+    _console.print(
+        f"{count} home{'s' if count > 1 else ''}, {manifest.first_day} to {manifest.last_day}, in {out}",
+        highlight=False, markup=False,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends in one line and code 2."""
     try:
         app()
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        _errors.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None
+    except OSError as error:  # a full disk, a folder that may not be written
+        place = error.filename or "no file named"
+        _errors.print(f"[red]error:[/] {escape(str(error.strerror or error))}: {place}", highlight=False)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""The homes of a run, made or imported, as folders: the one entry point of this package."""
+"""The homes of a run, made or imported, as folders: the entry points of this package."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 from common.config import RunConfig
@@ -14,11 +15,13 @@ from common.errors import UserError
 from common.readings import HomeFacts, Readings, write_home
 from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.generated import generated_community
-from datagen.imported import imported_community
+from datagen.imported import gap_days, imported_community
+from datagen.importers.mapped import named_files
+from datagen.importing import ImportOptions, imported_source
 from datagen.manifest import MANIFEST, CommunityManifest, DataHash, read_manifest, write_manifest
 from datagen.source import Community
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised when the same inputs give other data than before."""
 
 FORECAST_FILE = "weather_forecast.parquet"
@@ -33,8 +36,8 @@ def prepare_homes(config: RunConfig, root: Path, progress: Progress | None = Non
     The folder appears complete or not at all.  If it is there already from the same inputs, it is used as it is.
 
     Args:
-        config: ``data``, ``homes``, ``scenario``, ``date``, ``days``, ``test_days``, ``seed`` and ``solar_share``
-            decide what the homes are.
+        config: ``data``, ``homes``, ``scenario``, ``climate``, ``stock``, ``date``, ``days``, ``test_days``, ``seed``
+            and ``solar_share`` decide what the homes are.
         root: folder of the homes' folders.
         progress: told after each home.
 
@@ -48,11 +51,32 @@ def prepare_homes(config: RunConfig, root: Path, progress: Progress | None = Non
     if manifest is not None:
         return manifest
     community = generated_community(config) if config.data == "generated" else imported_community(config)
+    return _make(community, config.seed, inputs, root, progress)
+
+
+def import_homes(
+    source: str, options: ImportOptions, root: Path, seed: int = 0, progress: Progress | None = None
+) -> CommunityManifest:
+    """Write all homes of a source under ``root``, one folder each, and ``root/community.json``; complete or not at all.
+
+    Raises:
+        UserError: bad data or options, or ``root`` holds something.
+    """
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise UserError(f"{root} exists already; name another folder, so that nothing is overwritten")
+    community = imported_source(source, options, seed)
+    return _make(community, seed, {"imported": community.source}, root, progress)
+
+
+def _make(
+    community: Community, seed: int, inputs: dict[str, str | int | float], root: Path, progress: Progress | None
+) -> CommunityManifest:
+    """Write a community beside ``root`` and give it that name when it is whole."""
     root.parent.mkdir(parents=True, exist_ok=True)
     draft = root.parent / f".{root.name}.{os.getpid()}.draft"
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        manifest = _write(community, config.seed, inputs, draft, progress)
+        manifest = _write(community, seed, inputs, draft, progress)
         return _publish(draft, root, inputs, manifest)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -70,17 +94,34 @@ def _inputs(config: RunConfig) -> dict[str, str | int | float]:
         "test_days": config.test_days,
         "scenario": config.scenario,
     }
-    return inputs | ({"data": "generated"} if config.data == "generated" else {"data": _files_hash(Path(config.data))})
+    if config.data == "generated":
+        return inputs | {"data": "generated", "climate": _climate_hash(config.climate), "stock": config.stock}
+    refuse_url(config.data)
+    return inputs | {"data": _files_hash(Path(config.data))}
+
+
+def _climate_hash(climate: str) -> str:
+    """A climate's zone, or the hash of its file."""
+    file = Path(climate)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else climate
+
+
+def refuse_url(data: str) -> None:
+    """Raise UserError where the data is a database: it may change between two readings, a folder does not."""
+    if "://" in data:
+        raise UserError("data: a database is no folder; import it first: python -m datagen import URL --out homes")
 
 
 def _files_hash(path: Path) -> str:
-    """SHA-256 over the names and contents of the files at ``path``."""
+    """SHA-256 over the names and contents of the files at ``path``: a file, what a mapping names, or a whole folder."""
     if not path.exists():
         raise UserError(f"data '{path}': no such file or folder (or write 'generated')")
     digest = hashlib.sha256()
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    files = path.rglob("*") if path.is_dir() else [path, *(named_files(path) if path.suffix == ".toml" else [])]
+    for file in sorted(files):
+        name = Path(os.path.relpath(file, path if path.is_dir() else path.parent))
+        if file.is_file() and "state" not in name.parts[:-1]:  # a client's own notes, not data
+            digest.update(name.as_posix().encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 
@@ -108,6 +149,7 @@ def _write(
     """Write all homes and the manifest into ``draft``."""
     data_hash = DataHash()
     homes: list[str] = []
+    gaps: set[date] = set()
     for done, (bare, readings) in enumerate(community.homes, start=1):
         facts = _connected(bare, readings)
         folder = draft / facts.home_id
@@ -115,6 +157,7 @@ def _write(
         if homes and community.forecast is not None:
             _share(draft / homes[0] / FORECAST_FILE, folder / FORECAST_FILE)
         data_hash.add_home(facts, readings)
+        gaps.update(gap_days(readings))
         homes.append(facts.home_id)
         if progress is not None:
             progress(done, community.count)
@@ -130,6 +173,7 @@ def _write(
         start_date=community.start_date,
         inputs=inputs,
         warnings=community.warnings,
+        gap_days=sorted(day for day in gaps if community.first_day <= day <= community.last_day),
     )
     write_manifest(draft, manifest)
     return manifest

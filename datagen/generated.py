@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
 
 from common.clock import day_slots
 from common.config import RunConfig
 from common.errors import UserError
+from datagen.climate import climate_of
 from datagen.household import SOURCE, generate_home, has_solar
-from datagen.scenario import scenario
+from datagen.scenario import Scenario, scenario
 from datagen.source import Community, Home, asked_days, plus_days
-from datagen.weather import Weather, make_weather
+from datagen.stock import Stock, stock_of
+from datagen.weather import Weather, make_weather, neighbour_clouds
+from datagen.weather_files import typical_weather
 from datagen.weather_forecast import issue_forecasts
 
 HISTORY_DAYS = 365
@@ -25,30 +30,61 @@ def generated_community(config: RunConfig) -> Community:
     The scenario's weather (a heat wave, a clear sky) lies on the first day of the run, wherever that is.
 
     Raises:
-        UserError: an unknown scenario, a bad date, or no number of homes.
+        UserError: an unknown scenario or climate, a bad date or weather file, or no number of homes.
     """
     if config.homes < 1:
         raise UserError("homes 0 (as many as the data holds) needs real data; say how many homes to generate")
-    chosen = scenario(config.scenario)
+    chosen, stock = scenario(config.scenario), stock_of(config.stock)
     first, last = asked_days(config) or (chosen.day, plus_days(chosen.day, config.days - 1))
     if not 1972 <= first.year <= last.year <= 2100:
         raise UserError(f"a run from {first} to {last} lies outside the years 1972 to 2100")
     begin, end = first - timedelta(days=HISTORY_DAYS), last + timedelta(days=MARGIN_DAYS)
     slots = range(day_slots(begin).start, day_slots(end).stop)
-    weather = make_weather(config.seed, slots, first if chosen.heat_wave else None, first if chosen.clear_sky else None)
+    weather = local_weather(config.climate, config.seed, slots, chosen, first)
     share = chosen.solar_share if config.solar_share < 0 else config.solar_share
     return Community(
         source=SOURCE,
         scenario=chosen.name,
         count=config.homes,
-        homes=_homes(config.homes, config.seed, slots, weather, share),
+        homes=_homes(config, stock, slots, weather, share),
         forecast=issue_forecasts(weather, config.seed),
         first_day=begin,
         last_day=end,
         start_date=first,
+        warnings=list(weather.notes),
     )
 
 
-def _homes(count: int, seed: int, slots: range, weather: Weather, share: float) -> Iterator[Home]:
-    for index in range(count):
-        yield generate_home(index, seed, slots, weather, has_solar(index, share))
+def local_weather(climate: str, seed: int, slots: range, chosen: Scenario, first: date) -> Weather:
+    """Weather of a generated community: drawn from a zone's climate, or a file's year laid over ``slots``.
+
+    Args:
+        climate: a zone, or the path of a weather file.
+        seed: of the community.
+        slots: contiguous.
+        chosen: scenario, whose heat wave or clear sky lies on ``first``.
+        first: local day.
+
+    Raises:
+        UserError: neither a zone nor a file, a bad file, or a scenario that measured weather cannot have.
+    """
+    if not Path(climate).is_file():
+        return make_weather(
+            seed,
+            slots,
+            climate_of(climate),
+            first if chosen.heat_wave else None,
+            first if chosen.clear_sky else None,
+        )
+    if chosen.forces_weather:
+        raise UserError(
+            f"scenario '{chosen.name}' makes its own weather, and '{climate}' is a file of weather as it was; "
+            "give a zone as climate, or another scenario"
+        )
+    weather = typical_weather(climate, slots)
+    return replace(weather, waves=neighbour_clouds(seed, weather.clear_index))
+
+
+def _homes(config: RunConfig, stock: Stock, slots: range, weather: Weather, share: float) -> Iterator[Home]:
+    for index in range(config.homes):
+        yield generate_home(index, config.seed, slots, weather, has_solar(index, share), stock)

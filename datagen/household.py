@@ -7,13 +7,19 @@ import math
 import numpy as np
 
 from common.readings import CHANNELS, HomeFacts, Readings
-from common.units import WH_PER_KWH
-from datagen import appliances
-from datagen.ev import draw_car, ev_wh
-from datagen.hvac import draw_house, hvac_wh
+from common.units import SLOT_HOURS, WH_PER_KWH
+from datagen.appliances.cooking import cooking_wh
+from datagen.appliances.ev import ev_wh
+from datagen.appliances.fridge import fridge_wh
+from datagen.appliances.hot_water import hot_water_wh
+from datagen.appliances.hvac import draw_house, hvac_wh
+from datagen.appliances.laundry import laundry_wh
+from datagen.appliances.plugs import plugs_wh
+from datagen.appliances.pool import pool_wh
 from datagen.occupancy import draw_archetype, draw_occupancy
 from datagen.solar import draw_system, solar_energy_wh
 from datagen.span import span_of
+from datagen.stock import CALIFORNIA, Stock
 from datagen.streams import Purpose, home_stream
 from datagen.weather import Weather
 
@@ -26,7 +32,9 @@ def has_solar(index: int, share: float) -> bool:
     return math.floor((index + 1) * share + tiny) > math.floor(index * share + tiny)
 
 
-def generate_home(index: int, seed: int, slots: range, weather: Weather, solar: bool) -> tuple[HomeFacts, Readings]:
+def generate_home(
+    index: int, seed: int, slots: range, weather: Weather, solar: bool, stock: Stock = CALIFORNIA
+) -> tuple[HomeFacts, Readings]:
     """Facts and readings of home ``index``, a function of its arguments alone.
 
     Args:
@@ -35,6 +43,7 @@ def generate_home(index: int, seed: int, slots: range, weather: Weather, solar: 
         slots: contiguous; as long as ``weather``.
         weather: of the community.
         solar: whether the home has solar. Nothing else of the home depends on it.
+        stock: shares of homes with each big device.
     """
     assert weather.first_slot == slots.start and len(weather) == len(slots)
     span = span_of(slots)
@@ -44,16 +53,18 @@ def generate_home(index: int, seed: int, slots: range, weather: Weather, solar: 
 
     archetype = draw_archetype(stream(Purpose.ARCHETYPE))
     occupancy = draw_occupancy(stream(Purpose.OCCUPANCY), archetype, span)
-    house = draw_house(stream(Purpose.HVAC), occupancy.people)
-    ev_stream = stream(Purpose.EV)
-    car = draw_car(ev_stream)
+    fridge = fridge_wh(stream(Purpose.FRIDGE), span, weather)
+    indoors = plugs_wh(stream(Purpose.PLUGS), span, occupancy, weather)
+    indoors += cooking_wh(stream(Purpose.COOKING), span, occupancy, stock)
+    house = draw_house(stream(Purpose.HVAC), occupancy.people, stock)
+    inside_w = (fridge + 0.8 * indoors) / SLOT_HOURS
     energy = {
-        "fridge_wh": appliances.fridge_wh(stream(Purpose.FRIDGE), span, weather),
-        "hvac_wh": hvac_wh(house, span, occupancy, weather),
-        "ev_wh": np.zeros(len(span)) if car is None else ev_wh(ev_stream, car, span, occupancy),
-        "water_heater_wh": appliances.water_heater_wh(stream(Purpose.WATER_HEATER), span, occupancy),
-        "laundry_wh": appliances.laundry_wh(stream(Purpose.LAUNDRY), span, occupancy),
-        "other_wh": appliances.other_wh(stream(Purpose.OTHER), span, occupancy, weather),
+        "fridge_wh": fridge,
+        "hvac_wh": hvac_wh(stream(Purpose.THERMOSTAT), house, span, occupancy, weather, inside_w),
+        "ev_wh": ev_wh(stream(Purpose.EV), span, occupancy, stock),
+        "water_heater_wh": hot_water_wh(stream(Purpose.WATER_HEATER), span, occupancy, stock),
+        "laundry_wh": laundry_wh(stream(Purpose.LAUNDRY), span, occupancy, stock),
+        "other_wh": indoors + pool_wh(stream(Purpose.POOL), span, stock),
     }
     channels = np.stack([np.rint(energy[name]).astype(np.int64) for name in CHANNELS])
     load_wh: np.ndarray[tuple[int], np.dtype[np.int64]] = channels.sum(axis=0)

@@ -1,4 +1,10 @@
-"""Who is at home and awake: archetypes of households and their days."""
+"""Who is at home and awake: archetypes of households, made of persons with habits, and their days.
+
+A person has a wake-up time, a bed time and, on some days, hours away, each with a habit of its own and a scatter from
+day to day: the approach of Richardson et al. 2008 (doi:10.1016/j.enbuild.2008.02.006), with schedules in place of their
+Markov chain, since a schedule keeps a person's habits over the year.  Hours are local and about those of the American
+Time Use Survey (https://www.bls.gov/tus/); frequencies of the archetypes are rough shares of single-family households.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +16,19 @@ from numpy.typing import NDArray
 from datagen.span import Span
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Archetype:
-    """A kind of household; hours are local, means over days.
+class Person:
+    """A kind of person; hours are local, means over days.
 
     Attributes:
-        name: as in the home's facts.
-        weight: relative frequency in a community.
-        people: fewest and most persons.
-        away_workday, away_weekend: chance that the home is empty during the away hours.
-        leave, back: start and end of the away hours on a workday.
-        wake, sleep: start and end of the active hours.
+        away_workday, away_weekend: chance of a day with hours away from home.
+        leave, back: those hours on a workday.
+        wake, sleep: hours awake; ``sleep`` may lie beyond midnight.
     """
 
-    name: str
-    weight: float
-    people: tuple[int, int]
     away_workday: float
     away_weekend: float
     leave: float
@@ -36,14 +37,47 @@ class Archetype:
     sleep: float
 
 
+WORKER = Person(0.75, 0.50, 8.2, 17.0, 6.9, 22.5)
+PUPIL = Person(0.80, 0.40, 7.9, 15.4, 6.9, 22.0)
+HOME_WORKER = Person(0.30, 0.45, 10.5, 14.0, 7.0, 22.8)
+RETIRED = Person(0.45, 0.40, 10.3, 13.0, 7.2, 22.3)
+AT_HOME = Person(0.40, 0.45, 10.6, 13.0, 7.5, 22.6)
+LATE_WORKER = Person(0.80, 0.60, 13.8, 22.6, 9.5, 25.5)
+
+
+@dataclass(frozen=True)
+class Archetype:
+    """A kind of household.
+
+    Attributes:
+        name: as in the home's facts.
+        weight: relative frequency in a community.
+        members: possible households, equally likely.
+    """
+
+    name: str
+    weight: float
+    members: tuple[tuple[Person, ...], ...]
+
+
 ARCHETYPES = (
-    Archetype("workers", 0.28, (2, 2), 0.85, 0.45, 8.2, 17.8, 6.6, 22.6),
-    Archetype("family", 0.34, (3, 5), 0.80, 0.40, 8.0, 15.8, 6.4, 22.3),
-    Archetype("home-office", 0.16, (2, 4), 0.20, 0.40, 10.5, 13.5, 7.2, 23.0),
-    Archetype("retired", 0.14, (1, 2), 0.35, 0.30, 10.0, 13.0, 7.4, 22.0),
-    Archetype("single", 0.08, (1, 1), 0.85, 0.55, 8.6, 18.8, 7.0, 23.4),
+    Archetype("couple", 0.20, ((WORKER, WORKER), (WORKER, AT_HOME), (WORKER, LATE_WORKER))),
+    Archetype(
+        "family",
+        0.34,
+        (
+            (WORKER, WORKER, PUPIL),
+            (WORKER, AT_HOME, PUPIL, PUPIL),
+            (WORKER, HOME_WORKER, PUPIL, PUPIL),
+            (WORKER, WORKER, RETIRED, PUPIL, PUPIL),
+            (WORKER, LATE_WORKER, PUPIL),
+        ),
+    ),
+    Archetype("home-office", 0.16, ((HOME_WORKER,), (HOME_WORKER, WORKER), (HOME_WORKER, HOME_WORKER, PUPIL))),
+    Archetype("retired", 0.18, ((RETIRED,), (RETIRED, RETIRED), (RETIRED, RETIRED, WORKER))),
+    Archetype("single", 0.06, ((WORKER,), (LATE_WORKER,))),
+    Archetype("sharers", 0.06, ((WORKER, WORKER, LATE_WORKER), (WORKER, WORKER, HOME_WORKER, LATE_WORKER))),
 )
-"""Rough shares of Californian single-family households; activity times as in the American Time Use Survey."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +86,25 @@ class Occupancy:
 
     Attributes:
         people: persons who live there.
-        home: whether anyone is in; shape ``(n,)``.
-        active: share of the household that is in and awake, 0..1; shape ``(n,)``.
+        present: persons (with guests) who are in; shape ``(n,)``.
+        awake: persons who are in and awake; shape ``(n,)``.
         travelling: whether the household is on a trip; shape ``(d,)``.
-        leave, back: local hours of the away time, shape ``(d,)``; only where ``away``.
-        away: whether the household leaves that day; shape ``(d,)``.
+        away: whether the household's driver leaves that day; shape ``(d,)``.
+        leave, back: local hours of the driver's time away; shape ``(d,)``, only where ``away``.
+        wake, sleep: local hours of each person's day; shape ``(people, d)``.
+        event: whether a broadcast event is watched; shape ``(n,)``.
     """
 
     people: int
-    home: NDArray[np.bool_]
-    active: Floats
-    travelling: NDArray[np.bool_]
-    away: NDArray[np.bool_]
+    present: Floats
+    awake: Floats
+    travelling: Flags
+    away: Flags
     leave: Floats
     back: Floats
+    wake: Floats
+    sleep: Floats
+    event: Flags
 
 
 def draw_archetype(rng: np.random.Generator) -> Archetype:
@@ -75,30 +114,101 @@ def draw_archetype(rng: np.random.Generator) -> Archetype:
 
 
 def draw_occupancy(rng: np.random.Generator, archetype: Archetype, span: Span) -> Occupancy:
-    """Days of a household: habits of its own, jitter from day to day, and one to three trips a year."""
-    people = int(rng.integers(archetype.people[0], archetype.people[1] + 1))
-    habit = rng.normal(0.0, (0.5, 0.7, 0.6, 0.6))  # this household's wake, leave, back and sleep against the archetype
-    jitter = rng.standard_normal((4, span.days)) * np.array([0.35, 0.4, 0.7, 0.5])[:, None]
-    weekend_h = np.where(span.workday, 0.0, 1.0)
-    wake = archetype.wake + habit[0] + jitter[0] + 1.1 * weekend_h
-    leave = archetype.leave + habit[1] + jitter[1] + 2.5 * weekend_h
-    back = np.maximum(archetype.back + habit[2] + jitter[2] - 0.5 * weekend_h, leave + 1.0)
-    sleep = np.minimum(archetype.sleep + habit[3] + jitter[3] + 0.4 * weekend_h, 24.0)
-    away = rng.random(span.days) < np.where(span.workday, archetype.away_workday, archetype.away_weekend)
+    """Days of a household.
+
+    Args:
+        rng: the household's.
+        archetype: kind of household.
+        span: calendar; its ``event`` says when something is on that many watch.
+    """
+    members = archetype.members[int(rng.integers(len(archetype.members)))]
     travelling = _trips(rng, span.days)
+    guests = np.zeros(span.days) if rng.random() < 0.4 else _guests(rng, span.days)
+    watching = (rng.random(span.days) < rng.uniform(0.1, 0.7))[span.day] & span.event
+    present, awake = np.zeros(len(span)), np.zeros(len(span))
+    days = [_Days.draw(rng, person, span) for person in members]
+    for own in days:
+        own_in, own_awake = own.at_home(span, watching)
+        present += own_in
+        awake += own_awake
+    visitors = guests[span.day] * (present > 0)
+    there = ~travelling[span.day]
+    return Occupancy(
+        people=len(members),
+        present=(present + visitors) * there,
+        awake=(awake * (1 + visitors / len(members))) * there,
+        travelling=travelling,
+        away=days[0].away,
+        leave=days[0].leave,
+        back=days[0].back,
+        wake=np.stack([own.wake for own in days]),
+        sleep=np.stack([own.sleep for own in days]),
+        event=watching & (awake > 0) & there,
+    )
 
-    day, hour = span.day, span.hour
-    out = (away[day] & (hour >= leave[day]) & (hour < back[day])) | travelling[day]
-    awake = (hour >= wake[day]) & (hour < sleep[day])
-    share = 0.55 + 0.45 * rng.random(span.days)  # not everyone is in all the time
-    evening = np.where(hour >= 17.0, 1.0, 0.75)
-    active = np.where(awake & ~out, share[day] * evening, 0.0)
-    return Occupancy(people, ~out, active, travelling, away, leave, back)
+
+@dataclass(frozen=True)
+class _Days:
+    """A person's days; hours of shape ``(d,)``."""
+
+    wake: Floats
+    sleep: Floats
+    away: Flags
+    leave: Floats
+    back: Floats
+    evening: Flags
+    evening_from: Floats
+    evening_to: Floats
+
+    @staticmethod
+    def draw(rng: np.random.Generator, person: Person, span: Span) -> _Days:
+        days = span.days
+        habit = rng.normal(0.0, (1.0, 1.2, 1.0, 1.2))  # of wake, sleep, leave, back against the kind
+        scatter = np.array([0.45, 0.6, 0.5, 0.9])[:, None] * rng.uniform(0.4, 1.6)
+        jitter = rng.standard_normal((4, days)) * scatter
+        weekend = np.where(span.workday, 0.0, 1.0)
+        wake = np.clip(person.wake + habit[0] + jitter[0] + rng.uniform(0.3, 2.0) * weekend, 4.0, 13.0)
+        sleep = np.clip(person.sleep + habit[1] + jitter[1] + rng.uniform(0.0, 1.2) * weekend, wake + 10.0, 27.0)
+        late = rng.uniform(0.5, 4.0) * weekend
+        leave = np.maximum(person.leave + habit[2] + jitter[2] + late, wake + 0.4)
+        back = np.maximum(person.back + habit[3] + jitter[3] - rng.uniform(0.0, 2.0) * weekend, leave + 0.7)
+        regular = np.where(span.workday, person.away_workday, person.away_weekend)
+        away = rng.random(days) < np.clip(regular + rng.normal(-0.08, 0.12), 0.03, 0.98)
+        evening_from = rng.normal(18.7, 0.8, days)
+        return _Days(
+            wake=wake,
+            sleep=sleep,
+            away=away,
+            leave=leave,
+            back=back,
+            evening=rng.random(days) < rng.uniform(0.03, 0.3),
+            evening_from=evening_from,
+            evening_to=evening_from + rng.uniform(1.0, 3.5, days),
+        )
+
+    def at_home(self, span: Span, watching: Flags) -> tuple[Floats, Floats]:
+        """Whether the person is in, and in and awake, in each slot."""
+        day, hour = span.day, span.hour
+        out = self.away[day] & (hour >= self.leave[day]) & (hour < self.back[day])
+        out |= self.evening[day] & (hour >= self.evening_from[day]) & (hour < self.evening_to[day]) & ~watching
+        yesterday = np.maximum(day - 1, 0)
+        awake = ((hour >= self.wake[day]) & (hour < self.sleep[day])) | (hour + 24 < self.sleep[yesterday])
+        return (~out).astype(np.float64), (~out & awake).astype(np.float64)
 
 
-def _trips(rng: np.random.Generator, days: int) -> NDArray[np.bool_]:
+def _trips(rng: np.random.Generator, days: int) -> Flags:
+    """Days on which nobody is at home: up to five trips a year, most of a few days."""
     travelling = np.zeros(days, np.bool_)
-    for _ in range(max(1, round(int(rng.integers(1, 4)) * days / 365))):
+    for _ in range(rng.poisson(rng.gamma(2.0, 1.2) * days / 365)):
         first = int(rng.integers(0, days))
-        travelling[first : first + int(rng.integers(2, 10))] = True
+        travelling[first : first + 1 + int(rng.gamma(1.5, 3.0))] = True
     return travelling
+
+
+def _guests(rng: np.random.Generator, days: int) -> Floats:
+    """Guests who stay, by day: a few times a year one to three persons for some days."""
+    guests = np.zeros(days)
+    for _ in range(rng.poisson(4.0 * days / 365)):
+        first = int(rng.integers(0, days))
+        guests[first : first + 1 + int(rng.gamma(1.5, 2.5))] = int(rng.integers(1, 4))
+    return guests

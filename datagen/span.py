@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.clock import local_calendar
+from datagen.events import event_slots
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Span:
         hour: local hour of the start of each slot, 0.0 .. 23.5; shape ``(n,)``.
         day: row of each slot in the arrays by day; shape ``(n,)``.
         month: 1..12; shape ``(n,)``.
+        day_of_year: 1..366; shape ``(n,)``.
+        event: whether something is on that many watch (:mod:`datagen.events`); shape ``(n,)``.
         day_row: row of the first slot of each day; shape ``(d,)``.
         workday: Monday to Friday and no public holiday; shape ``(d,)``.
     """
@@ -28,6 +31,8 @@ class Span:
     hour: NDArray[np.float64]
     day: NDArray[np.int64]
     month: NDArray[np.int64]
+    day_of_year: NDArray[np.int64]
+    event: NDArray[np.bool_]
     day_row: NDArray[np.int64]
     workday: NDArray[np.bool_]
 
@@ -47,4 +52,13 @@ def span_of(slots: range) -> Span:
     starts = np.flatnonzero(np.diff(calendar.day_of_year, prepend=-1) != 0)
     day = np.cumsum(np.diff(calendar.day_of_year, prepend=calendar.day_of_year[0]) != 0)
     workday = (calendar.weekday[starts] < 5) & (calendar.holiday[starts] == 0)
-    return Span(slots.start, calendar.half_hour / 2, day, calendar.month, starts, workday)
+    return Span(
+        first_slot=slots.start,
+        hour=calendar.half_hour / 2,
+        day=day,
+        month=calendar.month,
+        day_of_year=calendar.day_of_year,
+        event=event_slots(slots),
+        day_row=starts,
+        workday=workday,
+    )

@@ -24,8 +24,11 @@ class Purpose(IntEnum):
     EV = 14
     WATER_HEATER = 15
     LAUNDRY = 16
-    OTHER = 17
+    PLUGS = 17
     SOLAR = 18
+    COOKING = 19
+    POOL = 20
+    THERMOSTAT = 21
 
 
 def community_stream(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

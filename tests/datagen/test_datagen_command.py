@@ -1,19 +1,99 @@
 from __future__ import annotations
 
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from common.errors import UserError
-from datagen.__main__ import app
+from common.readings import home_folders, read_facts, read_forecast, read_readings
+from datagen.__main__ import SavableFormats, app
+from datagen.importers import IMPORTERS, importer_for
+
+ROOT = Path(__file__).parents[2]
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
 def test_generate_and_describe(tmp_path):
-    runner = CliRunner()
-    made = runner.invoke(app, ["generate", "--homes", "2", "--out", str(tmp_path / "a"), "--seed", "3"])
-    assert made.exit_code == 0 and made.output.startswith("2 homes, 2024-06-18 to 2025-06-21")
-    shown = runner.invoke(app, ["describe", str(tmp_path / "a")])
+    made = invoke("generate", "--homes", "2", "--out", tmp_path / "a", "--seed", "3")
+    assert made.exit_code == 0 and "2 homes, 2024-06-18 to 2025-06-21" in made.output
+    shown = invoke("describe", tmp_path / "a")
     assert shown.exit_code == 0 and "home-00001" in shown.output
 
 
-def test_describe_names_an_empty_folder(tmp_path):
-    result = CliRunner().invoke(app, ["describe", str(tmp_path)])
-    assert isinstance(result.exception, UserError) and "no homes here" in str(result.exception)
+def test_a_homes_files_are_its_owners_alone(tmp_path):
+    invoke("generate", "--homes", "1", "--out", tmp_path / "a")
+    (home,) = home_folders(tmp_path / "a")
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in home.iterdir()} == {0o600}
+
+
+def test_import_keeps_every_home_and_its_weather(folder, tmp_path):
+    done = invoke("import", folder.path, "--out", tmp_path / "mine")
+    assert done.exit_code == 0 and "2 homes, 2017-06-01" in done.output
+    original = importer_for(str(folder.path)).load(str(folder.path))
+    for (facts, readings), home in zip(original.homes, home_folders(tmp_path / "mine"), strict=True):
+        assert read_facts(home).home_id == facts.home_id
+        again = read_readings(home)
+        np.testing.assert_array_equal(again.load_wh, readings.load_wh)
+        np.testing.assert_array_equal(again.pv_wh, readings.pv_wh)
+        np.testing.assert_array_equal(again.weather, readings.weather)
+        assert read_forecast(home) is not None
+
+
+def test_import_names_homes(folder, tmp_path):
+    invoke("import", folder.path, "--out", tmp_path / "mine", "--name", "mine", "--pv-kw", "4.2")
+    facts = [read_facts(home) for home in home_folders(tmp_path / "mine")]
+    assert [(f.home_id, f.pv_kw) for f in facts] == [("mine-1", 4.2), ("mine-2", 0.0)]
+
+
+@pytest.mark.parametrize("name", SavableFormats)
+def test_every_format_is_exported_and_imported(folder, tmp_path, name):
+    done = invoke("export", folder.path, "--format", name, "--out", tmp_path / "out")
+    assert done.exit_code == 0
+    written = tmp_path / "out"
+    source = {"sql": f"sqlite:///{written}", "csv": f"{written}.toml"}.get(name, str(written))
+    assert importer_for(source) is IMPORTERS[name]
+    before, after = (importer_for(path).load(path).homes for path in (str(folder.path), source))
+    for (_, a), (_, b) in zip(before, after, strict=True):
+        net_a, net_b = ((r.load_wh - r.pv_wh).reshape(-1, 2).sum(axis=1) for r in (a, b))
+        np.testing.assert_array_equal(net_a, net_b)  # by the hour: that is how these homes were metered
+        assert a.first_slot == b.first_slot
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("describe", "nowhere"), "no such file or folder"),
+        (("import", "{data}", "--out", "{data}"), "exists already"),
+        (("import", "{data}", "--out", "{new}", "--query", "SELECT 1"), "--query is for databases"),
+        (("import", "{data}", "--out", "{new}", "--name", "a b"), "--name 'a b'"),
+        (("import", "{data}", "--out", "{new}", "--weather", "nowhere.epw"), "nowhere.epw"),
+        (("export", "{data}", "--out", "{new}", "--format", "xlsx"), "unknown; choose one of: commonwatt, citylearn"),
+        (("generate", "--out", "{new}", "--climate", "99"), "no zone"),
+        (("generate", "--out", "{new}", "--stock", "igloo"), "choose one of: california, all-electric"),
+    ],
+)
+def test_mistakes_are_told_and_leave_nothing(folder, tmp_path, arguments, message):
+    texts = [text.format(data=folder.path, new=tmp_path / "new") for text in arguments]
+    with pytest.raises(UserError, match=message) as caught:
+        invoke(*texts)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_mistake_on_the_command_line_is_one_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "datagen", "describe", "nowhere"],
+        cwd=ROOT, env=os.environ | {"NO_COLOR": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.strip() == "error: data 'nowhere': no such file or folder"

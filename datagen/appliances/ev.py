@@ -1,7 +1,9 @@
 """Electric cars: trips, plug-in habits and charging at home.
 
-Distances are log-normal with a median of 45 km on workdays (National Household Travel Survey 2017, California add-on,
-in round figures); arrival times follow the household's days.
+A car is driven on most days, is plugged in every evening or only when its charge runs low, and charges on arrival or by
+a timer after midnight, from a wall box (7.2 or 3.6 kW) or a household socket (1.4 kW).  Distances are log-normal with a
+median of 45 km on workdays (National Household Travel Survey 2017, California add-on, in round figures); arrival times
+follow the household's days.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ from numpy.typing import NDArray
 from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.occupancy import Occupancy
 from datagen.span import Span
+from datagen.stock import Stock
 
 Floats = NDArray[np.float64]
 
-EV_SHARE = 0.4
 CHARGING_EFFICIENCY = 0.9
 TIMER_HOUR = 24.0
 
@@ -28,7 +30,7 @@ class Car:
 
     Attributes:
         battery_kwh: usable capacity; it is charged to 85 %.
-        charger_kw: AC power of the charger at home.
+        charger_kw: AC power of the charger at home: a household socket (1.4 kW) or a wall box.
         kwh_per_km: consumption.
         workday_km: median of a workday's distance.
         plug_below: the car is plugged in when its charge is below this share; 1 is every evening.
@@ -43,12 +45,12 @@ class Car:
     timer: bool
 
 
-def draw_car(rng: np.random.Generator) -> Car | None:
+def draw_car(rng: np.random.Generator, stock: Stock) -> Car | None:
     """The car of a home, or None."""
-    has_car = rng.random() < EV_SHARE
+    has_car = rng.random() < stock.car
     car = Car(
         battery_kwh=rng.uniform(45.0, 78.0),
-        charger_kw=float(rng.choice([7.2, 3.6], p=[0.7, 0.3])),
+        charger_kw=float(rng.choice([7.2, 3.6, 1.4], p=[0.6, 0.2, 0.2])),
         kwh_per_km=rng.uniform(0.16, 0.21),
         workday_km=45.0 * rng.lognormal(0.0, 0.35),
         plug_below=float(rng.choice([1.0, 0.6], p=[0.6, 0.4])),
@@ -57,8 +59,11 @@ def draw_car(rng: np.random.Generator) -> Car | None:
     return car if has_car else None
 
 
-def ev_wh(rng: np.random.Generator, car: Car, span: Span, occupancy: Occupancy) -> Floats:
-    """Charging energy of each slot, Wh, shape ``(n,)``."""
+def ev_wh(rng: np.random.Generator, span: Span, occupancy: Occupancy, stock: Stock) -> Floats:
+    """Charging energy of each slot, Wh, shape ``(n,)``; zero without a car."""
+    car = draw_car(rng, stock)
+    if car is None:
+        return np.zeros(len(span))
     drives = rng.random(span.days) < np.where(span.workday, 0.88, 0.65)
     median_km = np.where(span.workday, car.workday_km, 25.0)
     used_kwh = np.minimum(median_km * rng.lognormal(0.0, 0.5, span.days) * car.kwh_per_km, 0.6 * car.battery_kwh)

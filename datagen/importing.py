@@ -1,0 +1,107 @@
+"""Everything that a source holds, on its way into a folder of homes: what ``python -m datagen import`` does.
+
+A run chooses homes and days of its data (:mod:`datagen.imported`); an import keeps all of them as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from common.clock import local_of
+from common.errors import UserError
+from common.readings import HomeFacts, Readings
+from datagen.gaps import fill_gaps
+from datagen.importers import ImportedCommunity, importer_for, sql
+from datagen.source import Community, Home
+from datagen.weather import Weather
+from datagen.weather_files import read_weather
+from datagen.weather_forecast import issue_forecasts
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a user may say of the homes of a source beside what the source says.
+
+    Attributes:
+        weather: file of the weather of those dates, or ``open-meteo:LAT,LON``; empty for what the source holds.
+        query: SQL in place of the source's own tables; for databases only.
+        name: home id of the one home, or what ids begin with where there are several; empty for the source's ids.
+        pv_kw: rated solar power of every home with solar; None for what the source says.
+    """
+
+    weather: str = ""
+    query: str = ""
+    name: str = ""
+    pv_kw: float | None = None
+
+
+def imported_source(source: str, options: ImportOptions, seed: int) -> Community:
+    """All homes of a source, with gaps marked and filled, and weather where there is any.
+
+    Args:
+        source: path or URL of a known format.
+        options: see there.
+        seed: of the weather forecasts that are made of observed weather.
+
+    Raises:
+        UserError: an unknown format, bad data, or options that do not fit it.
+    """
+    found, importer = _load(source, options.query)
+    slots = range(min(r.first_slot for _, r in found.homes), max(r.end_slot for _, r in found.homes))
+    weather = read_weather(options.weather, slots) if options.weather else found.weather
+    forecast = None if options.weather else found.forecast
+    if forecast is None and weather is not None:
+        forecast = issue_forecasts(weather, seed)
+    homes = []
+    for number, (facts, readings) in enumerate(found.homes, start=1):
+        named = _named(facts, options, number, len(found.homes))
+        seen = _with_weather(readings, weather) if options.weather and weather is not None else readings
+        homes.append((named, fill_gaps(seen)))
+    return Community(
+        source=importer,
+        scenario="",
+        count=len(homes),
+        homes=iter(_unique(homes)),
+        forecast=forecast,
+        first_day=local_of(slots.start).date(),
+        last_day=local_of(slots.stop).date() - timedelta(days=1),
+        start_date=local_of(slots.start).date(),
+        warnings=[*found.warnings, *(weather.notes if options.weather and weather is not None else ())],
+    )
+
+
+def _load(source: str, query: str) -> tuple[ImportedCommunity, str]:
+    """Homes of a source, and the name of its format."""
+    if query:
+        if not sql.detect(source):
+            raise UserError(f"--query is for databases, and '{source}' is no URL such as sqlite:///homes.db")
+        return sql.load_query(source, query), sql.IMPORTER.name
+    importer = importer_for(source)
+    return importer.load(source), importer.name
+
+
+def _named(facts: HomeFacts, options: ImportOptions, number: int, count: int) -> HomeFacts:
+    changes: dict[str, str | float] = {}
+    if options.name:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,58}", options.name):
+            raise UserError(f"--name '{options.name}': expected letters, digits, '-' and '_', at most 58")
+        changes["home_id"] = options.name if count == 1 else f"{options.name}-{number}"
+    if options.pv_kw is not None and facts.pv_kw:
+        changes["pv_kw"] = options.pv_kw
+    return facts.model_copy(update=changes)
+
+
+def _with_weather(readings: Readings, weather: Weather) -> Readings:
+    rows = slice(readings.first_slot - weather.first_slot, readings.end_slot - weather.first_slot)
+    return replace(readings, weather=weather.channels[:, rows])
+
+
+def _unique(homes: list[Home]) -> list[Home]:
+    seen: set[str] = set()
+    for facts, _ in homes:
+        if facts.home_id in seen:
+            raise UserError(f"two homes are called '{facts.home_id}'; give them names of their own in the source")
+        seen.add(facts.home_id)
+    return homes
