@@ -167,7 +167,7 @@ class _Days:
         scatter = np.array([0.45, 0.6, 0.5, 0.9])[:, None] * rng.uniform(0.4, 1.6)
         jitter = rng.standard_normal((4, days)) * scatter
         weekend = np.where(span.workday, 0.0, 1.0)
-        wake = np.clip(person.wake + habit[0] + jitter[0] + rng.uniform(0.3, 2.0) * weekend, 4.0, 13.0)
+        wake = np.clip(person.wake + habit[0] + jitter[0] + rng.uniform(0.1, 1.4) * weekend, 4.0, 13.0)
         sleep = np.clip(person.sleep + habit[1] + jitter[1] + rng.uniform(0.0, 1.2) * weekend, wake + 10.0, 27.0)
         late = rng.uniform(0.5, 4.0) * weekend
         leave = np.maximum(person.leave + habit[2] + jitter[2] + late, wake + 0.4)

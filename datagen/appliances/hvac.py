@@ -82,15 +82,15 @@ def draw_house(rng: np.random.Generator, people: int, stock: Stock) -> House:
         mass_kwh_per_c=0.022 * area_m2 * rng.lognormal(0.0, 0.25),
         sun_m2=0.027 * area_m2 * rng.lognormal(0.0, 0.35),
         lag_h=rng.uniform(4.0, 12.0),
-        airing_kw_per_c=loss * max(rng.uniform(-1.5, 2.0), 0.0),
+        airing_kw_per_c=loss * rng.uniform(0.3, 2.0),
         cooling_kw=(3.0 + 22.0 * loss) * sized if cooled or heat_pump else 0.0,
         heating_kw=(3.0 + 22.0 * loss) * sized if heat_pump else 12.0 + 20.0 * loss,
         cooling_cop=rng.uniform(2.7, 4.2),
         heating_cop=rng.uniform(2.5, 3.8) if heat_pump else None,
-        strip_kw=float(rng.choice([0.0, 5.0], p=[0.7, 0.3])),
+        strip_kw=float(rng.choice([0.0, 5.0], p=[0.8, 0.2])),
         steady=bool(rng.random() < 0.33),
         swing_c=rng.uniform(0.1, 0.7),
-        cool_c=float(np.clip(rng.normal(24.3, 1.3), 21.5, 28.0)),
+        cool_c=float(np.clip(rng.normal(24.1, 1.2), 21.5, 28.0)),
         heat_c=float(np.clip(rng.normal(20.6, 0.8), 18.0, 23.0)),
         night_c=0.0 if habit == "hold" else rng.uniform(0.0, 1.6),
         away_c=0.0 if habit == "hold" else rng.uniform(0.0, 3.5),
@@ -119,7 +119,8 @@ def hvac_wh(
     heating_kw = np.full(len(span), house.heating_kw)
     if house.heating_cop is not None:
         heating_kw = house.heating_kw * np.clip(1 + 0.02 * (outside_c - 8.0), 0.55, 1.15) + house.strip_kw
-    airing = occupancy.awake > 0
+    # Windows are opened in mild weather; in a hot spell they stay shut and the machine does it.
+    airing = (occupancy.awake > 0) & (_trailing_mean(outside_c, 3 * SLOTS_PER_DAY) < rng.normal(20.0, 1.5))
     cool_kw, heat_kw = thermostat(house, outside_c, gains_kw, airing, (cool_c, heat_c), (cooling_kw, heating_kw))
     return _electric_kw(house, cool_kw, heat_kw, heating_kw, outside_c) * SLOT_HOURS * WH_PER_KWH
 
@@ -143,7 +144,7 @@ def _set_points(
     # A thermostat is switched between heating and cooling by the season, not within a day.
     recent_c = _trailing_mean(weather.temperature_c, 3 * SLOTS_PER_DAY)
     turn_c = rng.normal(14.8, 1.2)
-    return np.where(recent_c > turn_c + 1.0, cool_c, np.inf), np.where(recent_c < turn_c - 0.5, heat_c, 8.0)
+    return np.where(recent_c > turn_c + 1.5, cool_c, np.inf), np.where(recent_c < turn_c - 0.5, heat_c, 8.0)
 
 
 def _lagged(values: Floats, lag_h: float) -> Floats:

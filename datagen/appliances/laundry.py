@@ -32,7 +32,7 @@ def _clothes(rng: np.random.Generator, energy: Floats, span: Span, occupancy: Oc
     dryer_wh = rng.uniform(1800.0, 3800.0) if electric else rng.uniform(120.0, 250.0)
     washer_wh, a_week = rng.uniform(150.0, 400.0), (0.8 + 1.5 * occupancy.people) * rng.lognormal(0.0, 0.35)
     laundry_days = rng.dirichlet(np.full(7, rng.uniform(0.3, 4.0)))
-    rate = a_week * laundry_days[(np.arange(span.days) + int(rng.integers(7))) % 7]
+    rate = a_week * laundry_days[(np.arange(span.days) + int(rng.integers(7))) % 7] * np.where(span.workday, 0.75, 1.6)
     loads = rng.poisson(np.where(occupancy.travelling, 0.0, rate))
     first = _start_rows(rng, span, occupancy)
     dried = rng.uniform(0.5, 1.0)

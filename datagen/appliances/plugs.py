@@ -25,16 +25,16 @@ def plugs_wh(rng: np.random.Generator, span: Span, occupancy: Occupancy, weather
     """Energy of each slot, Wh, shape ``(n,)``."""
     n = len(span)
     anyone = occupancy.awake > 0
-    standby_w = rng.lognormal(np.log(165.0), 0.4) * regimes(rng, span.days, 4.0, 0.2)[span.day]
+    standby_w = rng.lognormal(np.log(150.0), 0.4) * regimes(rng, span.days, 4.0, 0.2)[span.day]
     mood = np.exp(0.3 * autoregressive(rng, span.days, 0.5))[span.day]
     busy = 1 / (1 + np.exp(-1.8 * autoregressive(rng, n, 0.65)))
-    person_w = rng.lognormal(np.log(110.0), 0.45)
-    evening = np.where(span.hour >= 17.0, 1.4, np.where(span.hour < 9.0, 0.5, 0.9))
+    person_w = rng.lognormal(np.log(92.0), 0.45)
+    evening = np.where(span.hour >= 17.0, 1.3, np.where(span.hour < 9.0, 0.6, 0.95))
     electronics_w = person_w * occupancy.awake**0.7 * busy * mood * evening
     dark = np.clip(1.0 - weather.irradiance_w_m2 / 120.0, 0.08, 1.0)
     rooms = 0.35 + 0.65 * np.minimum(occupancy.awake / max(occupancy.people, 1), 1.2)
-    lights_w = rng.lognormal(np.log(170.0), 0.5) * dark * rooms * anyone * rng.gamma(4.0, 0.25, n)
-    uses = rng.poisson(rng.uniform(0.05, 0.3) * occupancy.awake**0.8) * rng.lognormal(np.log(110.0), 0.8, n)
+    lights_w = rng.lognormal(np.log(150.0), 0.5) * dark * rooms * anyone * rng.gamma(4.0, 0.25, n)
+    uses = rng.poisson(rng.uniform(0.04, 0.2) * occupancy.awake**0.8) * rng.lognormal(np.log(110.0), 0.8, n)
     watched_w = TELEVISION_W * occupancy.event
     power_w = standby_w + electronics_w + lights_w + watched_w + _left_on_w(rng, span) + _cycling_w(rng, span)
     return power_w * SLOT_HOURS + uses

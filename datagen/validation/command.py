@@ -21,8 +21,8 @@ def validate(
         str, typer.Option(help="climate zone, 1 to 16, or a weather file; by default as the real homes tell")
     ] = "",
     stock: Annotated[
-        str, typer.Option(help=f"housing stock of the generated homes: {', '.join(STOCKS)}")
-    ] = "california",
+        str, typer.Option(help=f"housing stock: {', '.join(STOCKS)}; by default as the real homes tell")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="folder for validation.json and validation.png")] = None,
 ) -> None:
     """Compare generated homes with real ones: figures, a two-sample test, and forecasters trained on either."""

@@ -36,12 +36,12 @@ def show(found: Validation, console: Console) -> None:
     first, last = days_of(found.real)
     minutes = round(60 * found.real.axis.step_hours)
     console.print(
-        f"{len(found.generated)} generated homes (version {found.generator_version}, seed {found.seed}, stock "
-        f"{found.stock}) against "
+        f"{len(found.generated)} generated homes (version {found.generator_version}, seed {found.seed}) against "
         f"{len(found.real)} real homes of {found.against}, {first} to {last}, every {minutes} minutes",
         highlight=False, markup=False,
     )  # fmt: skip
     console.print(f"climate: {found.climate}; {found.climate_reason}", highlight=False, markup=False)
+    console.print(f"stock: {found.stock}; {found.stock_reason}", highlight=False, markup=False)
     console.print(_comparison_table(found.comparisons))
     for profile in found.profiles:
         console.print(_profile_table(profile))
@@ -85,6 +85,7 @@ def write_json(found: Validation, options: dict[str, str | int], path: Path) -> 
             "generator_version": found.generator_version,
             "seed": found.seed,
             "stock": found.stock,
+            "stock_reason": found.stock_reason,
             "climate": found.climate,
             "climate_reason": found.climate_reason,
             "against": found.against,
@@ -135,12 +136,13 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _comparison_table(rows: list[Comparison]) -> Table:
-    table = _table("Homes", "", "unit", "real min", "median", "max", "generated 10 %", "median", "90 %", "in range")
+    table = _table("Homes", "", "real min / median / max", "generated 10 % / median / 90 %", "in range")
     for row in rows:
-        figures = (
-            row.real_min, row.real_median, row.real_max, row.generated_p10, row.generated_median, row.generated_p90,
-        )  # fmt: skip
-        table.add_row(row.name, row.unit, *(_figure(value) for value in figures), INSIDE if row.inside else OUTSIDE)
+        real = (row.real_min, row.real_median, row.real_max)
+        generated = (row.generated_p10, row.generated_median, row.generated_p90)
+        sides = (" / ".join(_figure(value) for value in side) for side in (real, generated))
+        name = f"{row.name}, {row.unit}" if row.unit else row.name
+        table.add_row(name, *sides, INSIDE if row.inside else OUTSIDE)
     return table
 
 

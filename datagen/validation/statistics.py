@@ -181,12 +181,6 @@ def month_profile(population: Population) -> Floats:
     return np.stack([time_share(population, population.axis.month == month) for month in range(1, 13)], axis=1)
 
 
-def monthly_kwh_a_day(population: Population) -> Floats:
-    """Mean energy a day and home in each month; shape ``(12,)``, NaN for a month without data."""
-    per_home = month_profile(population) * population.mean_kwh[:, None] * population.axis.day_steps
-    return np.asarray(per_home.mean(axis=0))
-
-
 def hour_profile(population: Population, workdays: bool) -> Floats:
     """Mean load of each hour of workdays (or of weekends and holidays) over the home's mean; shape ``(h, 24)``."""
     hour, chosen = np.floor(population.axis.hour), population.axis.workday == workdays

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datagen.community import GENERATOR_VERSION
 from datagen.stock import stock_of
-from datagen.validation.climate_choice import choose_climate, weather_of
+from datagen.validation.climate_choice import choose_climate, choose_stock, weather_of
 from datagen.validation.comparison import Comparison, Profile, compare, profiles
 from datagen.validation.forecast import Transfer, transfer
 from datagen.validation.population import Population, generated_population, real_population
@@ -48,7 +48,7 @@ class Validation:
     Attributes:
         against: source of the real homes.
         generator_version, seed: of the generated homes.
-        stock: what they are made of, by name.
+        stock, stock_reason: what they are made of, by name, and why.
         climate, climate_reason: where they live, and why there.
         real, generated: the homes.
         comparisons, profiles: figures by home.
@@ -64,6 +64,7 @@ class Validation:
     generator_version: int
     seed: int
     stock: str
+    stock_reason: str
     climate: str
     climate_reason: str
     real: Population
@@ -83,7 +84,7 @@ def study(
     homes: int,
     seed: int,
     climate: str = "",
-    stock: str = "california",
+    stock: str = "",
     progress: Progress | None = None,
 ) -> Validation:
     """Compare the generator's homes with real ones.
@@ -93,19 +94,19 @@ def study(
         homes: number of generated homes.
         seed: of the generated community and of every random choice.
         climate: a zone, a weather file, or empty to choose by the data.
-        stock: housing stock of the generated homes, by name.
+        stock: housing stock of the generated homes by name, or empty to choose by the data.
         progress: told how far it is.
 
     Raises:
         UserError: a bad source, bad data, or an unknown climate or stock.
     """
-    made_of = stock_of(stock)
     tell = progress or (lambda what, done, total: None)
     real, notes = real_population(against)
-    choice = choose_climate(climate, against, real)
+    stock, stock_reason = choose_stock(stock, real)
+    choice = choose_climate(climate, against, real, stock_of(stock))
     weather, where = weather_of(choice, seed, real.axis.slots)
     generated = generated_population(
-        real.axis, homes, seed, weather, bool((real.pv_kw > 0).any()), made_of,
+        real.axis, homes, seed, weather, bool((real.pv_kw > 0).any()), stock_of(stock),
         lambda done, total: tell("generating homes", done, total),
     )  # fmt: skip
     found = transfer(real, generated, seed, lambda done, total: tell("training forecasters", done, total))
@@ -120,6 +121,7 @@ def study(
         generator_version=GENERATOR_VERSION,
         seed=seed,
         stock=stock,
+        stock_reason=stock_reason,
         climate=where,
         climate_reason=choice.reason,
         real=real,

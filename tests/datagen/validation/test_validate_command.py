@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import typer
 from homes_for_validation import axis_of, noisy_homes
@@ -9,11 +10,12 @@ from typer.testing import CliRunner
 
 from common.errors import UserError
 from datagen.climate import climate_of
-from datagen.validation.climate_choice import choose_climate, degree_days, weather_of
+from datagen.validation.climate_choice import choose_climate, choose_stock, weather_of
 from datagen.validation.command import validate
 from datagen.validation.comparison import compare
 from datagen.validation.population import generated_population, real_population
 from datagen.validation.two_sample import day_profiles, two_sample_auc
+from datagen.weather import make_weather
 
 
 def _run(*arguments: str):
@@ -33,7 +35,7 @@ def test_the_whole_command_on_a_small_folder(folder, tmp_path):
     found = json.loads((out / "validation.json").read_text())
     assert found["provenance"]["real_homes"] == ["A-1", "B"] and found["provenance"]["generated_homes"] == 3
     assert found["provenance"]["options"] == {
-        "against": str(folder.path), "homes": 3, "seed": 0, "climate": "10", "stock": "california",
+        "against": str(folder.path), "homes": 3, "seed": 0, "climate": "10", "stock": "",
     }  # fmt: skip
     assert found["forecast"]["first_test_day"] == "2017-07-15"
     assert found["two_sample"][0]["generated"]["auc"] > 0.5 and found["two_sample"][0]["yardstick"] is None
@@ -58,15 +60,23 @@ def test_mistakes_are_named(folder, tmp_path):
         real_population(str(folder.path))
 
 
-def test_the_climate_is_found_from_the_energy_of_the_months():
+def test_the_climate_is_found_from_the_year_of_the_homes():
     axis = axis_of(days=364)
-    for zone in ("3", "13"):
-        heating, cooling = degree_days(climate_of(zone))
-        homes = noisy_homes(axis, 2, seed=0)
-        homes.load_kwh[:] = (10 + 0.5 * heating + 3.0 * cooling)[axis.month - 1] / 24
-        choice = choose_climate("", "nowhere", homes)
-        assert choice.zone == zone and "100% of the variance" in choice.reason
-    assert choose_climate("5", "nowhere", homes).zone == "5"
+    made = generated_population(axis, 6, 5, make_weather(5, axis.slots, climate_of("15")), True)
+    choice = choose_climate("", "nowhere", made)
+    assert choice.zone == "15" and "misfit" in choice.reason
+    assert choose_climate("5", "nowhere", made).zone == "5"
+
+
+def test_the_stock_is_found_from_the_nights_of_winter():
+    axis = axis_of(days=364)
+    homes = noisy_homes(axis, 2, seed=0)
+    assert choose_stock("", homes)[0] == "california"
+    homes.load_kwh[:, np.isin(axis.month, (12, 1, 2))] *= 2
+    assert choose_stock("", homes)[0] == "all-electric"
+    assert choose_stock("california", homes)[0] == "california"
+    with pytest.raises(UserError, match="choose one of: california, all-electric"):
+        choose_stock("igloo", homes)
 
 
 def test_a_weather_file_beside_the_homes_is_taken(tmp_path):
