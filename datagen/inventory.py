@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +15,7 @@ from common.clock import local_calendar
 from common.readings import CHANNELS, HomeFacts, Readings
 from common.units import SLOT_HOURS, SLOTS_PER_DAY, WH_PER_KWH
 from datagen.importers import importer_for
+from datagen.source import Home
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -38,32 +41,65 @@ def print_homes(source: str, console: Console) -> None:
     for facts, readings in imported.homes:
         table.add_row(*_row(facts, readings))
     console.print(table)
+    for line in _summary(imported.homes):
+        console.print(line, highlight=False, markup=False)
     for warning in imported.warnings:
         console.print(f"note: {warning}", highlight=False, markup=False)
 
 
 def _row(facts: HomeFacts, readings: Readings) -> tuple[str, ...]:
     metered = np.ones(len(readings), np.bool_) if readings.metered is None else readings.metered
-    per_year = 365 * 24 / (max(int(metered.sum()), 1) * SLOT_HOURS) / WH_PER_KWH
     step = facts.resolution_slots
     whole = len(readings) // step * step
     peak_wh = readings.load_wh[:whole].reshape(-1, step).sum(axis=1).max() / step
-    ev_wh = 0 if readings.channels is None else int(readings.channels[CHANNELS.index("ev_wh"), metered].sum())
+    ev_kwh = 0.0 if readings.channels is None else _kwh_per_year(readings, readings.channels[CHANNELS.index("ev_wh")])
     has_pv = bool(readings.pv_wh.any())
     return (
         facts.home_id,
         f"{len(readings) / SLOTS_PER_DAY:,.0f}",
         f"{1 - metered.mean():.1%}" if not metered.all() else "",
-        f"{readings.load_wh[metered].sum() * per_year:,.0f}",
+        f"{_kwh_per_year(readings, readings.load_wh):,.0f}",
         f"{peak_wh / SLOT_HOURS / WH_PER_KWH:.1f}",
-        f"{ev_wh * per_year:,.0f}" if ev_wh else "",
+        f"{ev_kwh:,.0f}" if ev_kwh else "",
         f"{facts.pv_kw:.2f}" if has_pv else "",
-        f"{readings.pv_wh[metered].sum() * per_year:,.0f}" if has_pv else "",
+        f"{_kwh_per_year(readings, readings.pv_wh):,.0f}" if has_pv else "",
         _course(facts, readings, metered),
     )
 
 
-def _course(facts: HomeFacts, readings: Readings, metered: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+def _summary(homes: Sequence[Home]) -> list[str]:
+    """Figures of several homes together; none for one."""
+    if len(homes) < 2:
+        return []
+    kwh = np.array([_kwh_per_year(readings, readings.load_wh) for _, readings in homes])
+    low, median, high = np.quantile(kwh, (0.1, 0.5, 0.9))
+    lines = [f"load kWh/y: mean {kwh.mean():,.0f}; 10 % {low:,.0f}, median {median:,.0f}, 90 % {high:,.0f}"]
+    metered = [readings for _, readings in homes if readings.channels is not None]
+    parts = []
+    for row, name in enumerate(CHANNELS if metered else ()):
+        each = np.array([_kwh_per_year(r, r.channels[row]) for r in metered if r.channels is not None])
+        share = f" ({(each > 0).mean():.0%} of homes)" if (each == 0).any() else ""
+        parts.append(f"{name.removesuffix('_wh').replace('_', ' ')} {each.mean():,.0f}{share}")
+    if parts:
+        lines.append(f"appliances, mean kWh/y: {', '.join(parts)}")
+    rated = [(facts, readings) for facts, readings in homes if facts.pv_kw]
+    if rated:
+        kw = np.quantile([facts.pv_kw for facts, _ in rated], (0.1, 0.5, 0.9))
+        yields = np.quantile([_kwh_per_year(r, r.pv_wh) / facts.pv_kw for facts, r in rated], (0.1, 0.5, 0.9))
+        lines.append(
+            f"solar, 10 % / median / 90 %: {' / '.join(f'{v:.1f}' for v in kw)} kW, "
+            f"{' / '.join(f'{v:,.0f}' for v in yields)} kWh/kW a year"
+        )
+    return lines
+
+
+def _kwh_per_year(readings: Readings, energy_wh: NDArray[np.int64]) -> float:
+    """Energy of the metered slots, scaled to a year."""
+    chosen = energy_wh if readings.metered is None else energy_wh[readings.metered]
+    return float(chosen.mean()) * 365 * 24 / SLOT_HOURS / WH_PER_KWH if len(chosen) else 0.0
+
+
+def _course(facts: HomeFacts, readings: Readings, metered: NDArray[np.bool_]) -> str:
     """Mean load of every two hours of the local day, as bars."""
     part = local_calendar(np.arange(readings.first_slot, readings.end_slot), facts.timezone).half_hour // 4
     count = np.bincount(part[metered], minlength=12)

@@ -190,7 +190,8 @@ class _Days:
         """Whether the person is in, and in and awake, in each slot."""
         day, hour = span.day, span.hour
         out = self.away[day] & (hour >= self.leave[day]) & (hour < self.back[day])
-        out |= self.evening[day] & (hour >= self.evening_from[day]) & (hour < self.evening_to[day]) & ~watching
+        out |= self.evening[day] & (hour >= self.evening_from[day]) & (hour < self.evening_to[day])
+        out &= ~watching
         yesterday = np.maximum(day - 1, 0)
         awake = ((hour >= self.wake[day]) & (hour < self.sleep[day])) | (hour + 24 < self.sleep[yesterday])
         return (~out).astype(np.float64), (~out & awake).astype(np.float64)
