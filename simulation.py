@@ -95,7 +95,8 @@ def _fresh_output(config: RunConfig, run_id: int) -> Path:
         path = getattr(config, name)
         if path and path not in ("generated", "household") and not Path(path).is_absolute():
             raise UserError(f"{name.replace('_', '-')} '{path}': the path must be absolute")
-    if config.data == "generated" and not config.climate.isdecimal() and not Path(config.climate).is_absolute():
+    made = config.data == "generated" or config.neighbours
+    if made and not config.climate.isdecimal() and not Path(config.climate).is_absolute():
         raise UserError(f"climate '{config.climate}': a zone from 1 to 16, or an absolute path")
     if config.test_days:
         raise UserError("test-days: use 'python simulation.py evaluate', which reports day by day")
@@ -106,8 +107,8 @@ def _fresh_output(config: RunConfig, run_id: int) -> Path:
 
 
 def _resolved(config: RunConfig, manifest: CommunityManifest) -> RunConfig:
-    """The run's options with what the data decided: the homes there are, and the first day."""
-    return replace(config, homes=len(manifest.homes), date=manifest.start_date.isoformat())
+    """The run's options with what the data decided: homes, first day, and the data's name, for its path is private."""
+    return replace(config, homes=len(manifest.homes), date=manifest.start_date.isoformat(), data=manifest.source)
 
 
 # -- after the run --------------------------------------------------------------------------------------------------
@@ -169,6 +170,7 @@ _console = Console(soft_wrap=False)
 
 Scenario = Annotated[str, typer.Option(help=f"Situation of the generated homes: {', '.join(SCENARIOS)}.")]
 HomeCount = Annotated[int | None, typer.Option(min=1, help="Households. \\[default: 10, or as many as --data holds]")]
+NeighbourCount = Annotated[int, typer.Option(min=0, help="Generated homes beside those of --data.")]
 Days = Annotated[int, typer.Option(min=1, help="Days in a row.")]
 Climate = Annotated[
     str, typer.Option(help="Climate of the generated homes: zone 1 to 16 of California, or a weather file.")
@@ -203,6 +205,7 @@ def day(
     seed: Seed = 0,
     date_: Day = "",
     data: Data = "",
+    neighbours: NeighbourCount = 0,
     out: Out = None,
     tariff: TariffName = "pge-tou-c",
     solar_share: SolarShare = None,
@@ -217,7 +220,9 @@ def day(
     """Run a trading day through [bold]flwr run[/bold] in simulation mode: each household its own Flower client."""
     with mistakes(LaunchError):
         began = time.monotonic()
-        config = _options(scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model, climate)
+        config = _options(
+            scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model, climate, neighbours
+        )
         with output_folder(out) as folder:
             config = replace(config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder))
             nodes = len(_prepare(config).homes)
@@ -232,13 +237,16 @@ def day(
 
 @cli.command()
 def deploy(
-    homes: Annotated[int, typer.Option(min=1, help="Households, each a SuperNode process of its own.")] = 3,
+    homes: Annotated[
+        int | None, typer.Option(min=1, help="Households, a process each. \\[default: 3, or as many as --data holds]")
+    ] = None,
     start_slot: Annotated[int, typer.Option(min=0, max=45, help="Begin so many half-hours after midnight.")] = 16,
     slots: Annotated[int, typer.Option(min=0, help="Half-hours to trade; 0 for the rest of the day.")] = 12,
     scenario: Scenario = "default",
     seed: Seed = 0,
     date_: Day = "",
     data: Data = "",
+    neighbours: NeighbourCount = 0,
     out: Out = None,
     tariff: TariffName = "pge-tou-c",
     solar_share: SolarShare = None,
@@ -249,7 +257,9 @@ def deploy(
     """Run the same app over separate processes on this machine: SuperLink and SuperNodes, with TLS and known keys."""
     with mistakes(LaunchError):
         began = time.monotonic()
-        config = _options(scenario, homes, 1, seed, date_, data, tariff, solar_share, settlement, model, climate)
+        config = _options(
+            scenario, homes, 1, seed, date_, data, tariff, solar_share, settlement, model, climate, neighbours, 3
+        )
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), start_slot=start_slot, slots=slots)
             manifest = _prepare(config)
@@ -257,6 +267,7 @@ def deploy(
             config = replace(
                 _resolved(config, manifest),
                 data="household",
+                neighbours=0,
                 homes_dir="",
                 out=str(folder),
                 poll_s=0.2,
@@ -272,13 +283,13 @@ def deploy(
 
 def _options(
     scenario: str, homes: int | None, days: int, seed: int, date_: str, data: str, tariff: str,
-    solar_share: float | None, settlement: str, model: str, climate: str = "12",
+    solar_share: float | None, settlement: str, model: str, climate: str, neighbours: int, usual_homes: int = 10,
 ) -> RunConfig:  # fmt: skip
     """Run config of the command line's options, checked before anything is written."""
     refuse_url(data)
     config = RunConfig(
         data=str(Path(data).resolve()) if data else "generated",
-        homes=homes if homes is not None else 0 if data else 10,
+        homes=homes if homes is not None else 0 if data else usual_homes, neighbours=neighbours,
         scenario=scenario, days=days, seed=seed, date=date_, settlement=settlement, model=model,
         solar_share=-1.0 if solar_share is None else solar_share,
         tariff=str(Path(tariff).resolve()) if Path(tariff).is_file() else tariff,
@@ -337,6 +348,7 @@ def _show_result(folder: Path, began: float) -> None:
 @cli.command()
 def evaluate(
     data: Data = "",
+    neighbours: NeighbourCount = 0,
     days: Annotated[
         int, typer.Option(min=1, help="Test days, spread evenly; each is later than all training data.")
     ] = 28,
@@ -358,7 +370,9 @@ def evaluate(
 
     with mistakes(LaunchError):
         began = time.monotonic()
-        config = _options(scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model, climate)
+        config = _options(
+            scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model, climate, neighbours
+        )
         config = replace(config, forecaster=forecaster)
         config.check()
         with output_folder(out) as folder:

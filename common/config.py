@@ -135,17 +135,21 @@ class RunConfig:
     Attributes:
         data: ``generated`` (homes are made), ``household`` (each node brings its own folder by node config
             ``household-dir``), or the path of real data.
-        homes: households in the run; 0 means as many as the data holds.
+        homes: households in the run; 0 means as many as the data holds. Of real data: real ones; the config in a
+            result counts the neighbours, too.
+        neighbours: generated homes beside real ones.
         homes_per_node: households that one Flower client holds (a gateway holds more than one).
         scenario: name of a scenario of the generator.
-        climate: of generated homes: a building climate zone of California, 1 to 16, or the path of a weather file.
-        stock: housing stock of generated homes, see :mod:`datagen.stock`.
+        climate: of generated homes and neighbours: a building climate zone of California, 1 to 16, or the path of a
+            weather file.
+        stock: housing stock of generated homes and neighbours, see :mod:`datagen.stock`.
         date: first local day, YYYY-MM-DD; empty for the scenario's own.
         days: days in a row.
         start_slot: begin so many half-hours after midnight of the first day.
         slots: stop after so many slots; 0 for whole days.
         seed: of everything random.
-        solar_share: share of homes with solar, 0..1; negative for the scenario's own.
+        solar_share: share of homes with solar, 0..1; negative for the scenario's own. With neighbours it is of them:
+            the real homes keep their panels.
         tariff: name or path.
         settlement: ``firm`` or ``metered``.
         model: preset of :data:`MODELS`.
@@ -166,6 +170,7 @@ class RunConfig:
 
     data: str = "generated"
     homes: int = 10
+    neighbours: int = 0
     homes_per_node: int = 1
     scenario: str = "default"
     climate: str = "12"
@@ -228,6 +233,7 @@ class RunConfig:
         made_of = (
             self.data,
             self.homes,
+            self.neighbours,
             self.scenario,
             self.climate,
             self.stock,
@@ -250,8 +256,8 @@ class RunConfig:
             if value not in allowed:
                 raise UserError(f"{name} '{value}' is unknown; choose one of: {', '.join(allowed)}")
         least = {
-            "homes": 0, "homes_per_node": 1, "days": 1, "start_slot": 0, "slots": 0, "scenarios": 1, "warmup_rounds": 0,
-            "round_every_slots": 0, "local_steps": 1, "batch_size": 1, "refit_days": 1, "seed": 0,
+            "homes": 0, "neighbours": 0, "homes_per_node": 1, "days": 1, "start_slot": 0, "slots": 0, "scenarios": 1,
+            "warmup_rounds": 0, "round_every_slots": 0, "local_steps": 1, "batch_size": 1, "refit_days": 1, "seed": 0,
         }  # fmt: skip
         for name, bound in least.items():
             if getattr(self, name) < bound:
@@ -262,8 +268,7 @@ class RunConfig:
         for name in ("solar_share", "learning_rate", "timeout_s", "train_timeout_s", "poll_s"):
             if not math.isfinite(getattr(self, name)):
                 raise UserError(f"{name.replace('_', '-')} must be a number, got {getattr(self, name)}")
-        if self.data == "household" and self.homes == 0:
-            raise UserError("homes: say how many households the run waits for")
+        self._check_homes()
         if self.start_slot >= SHORTEST_DAY_SLOTS:
             raise UserError(f"start-slot must be less than {SHORTEST_DAY_SLOTS}, got {self.start_slot}")
         if self.solar_share > 1:
@@ -271,6 +276,12 @@ class RunConfig:
         for name in ("learning_rate", "timeout_s", "train_timeout_s", "poll_s"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name.replace('_', '-')} must be positive, got {getattr(self, name)}")
+
+    def _check_homes(self) -> None:
+        if self.neighbours and self.data in ("generated", "household"):
+            raise UserError("neighbours: they live beside real homes (data); of generated homes, 'homes' says how many")
+        if self.data == "household" and self.homes == 0:
+            raise UserError("homes: say how many households the run waits for")
 
     def _check_dates(self) -> None:
         for day in filter(None, [self.date, *self.test_days.split(",")]):

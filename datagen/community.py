@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import shutil
-from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 from common.config import RunConfig
 from common.errors import UserError
-from common.readings import HomeFacts, Readings, write_home
-from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.generated import generated_community
-from datagen.imported import gap_days, imported_community
+from datagen.imported import imported_community
 from datagen.importers.mapped import named_files
 from datagen.importing import ImportOptions, imported_source
-from datagen.manifest import MANIFEST, CommunityManifest, DataHash, read_manifest, write_manifest
+from datagen.manifest import MANIFEST, CommunityManifest, read_manifest
 from datagen.source import Community
+from datagen.writing import Progress, write_community
 
 GENERATOR_VERSION = 2
 """Raised when the same inputs give other data than before."""
 
-FORECAST_FILE = "weather_forecast.parquet"
 
-Progress = Callable[[int, int], None]
-"""Called with the homes done and the homes in all."""
-
-
-def prepare_homes(config: RunConfig, root: Path, progress: Progress | None = None) -> CommunityManifest:
+def prepare_homes(
+    config: RunConfig, root: Path, progress: Progress | None = None, workers: int | None = None
+) -> CommunityManifest:
     """Make or import the homes of a run under ``root``, one folder each, and ``root/community.json``.
 
     The folder appears complete or not at all.  If it is there already from the same inputs, it is used as it is.
 
     Args:
-        config: ``data``, ``homes``, ``scenario``, ``climate``, ``stock``, ``date``, ``days``, ``test_days``, ``seed``
-            and ``solar_share`` decide what the homes are.
+        config: ``data``, ``homes``, ``neighbours``, ``scenario``, ``climate``, ``stock``, ``date``, ``days``,
+            ``test_days``, ``seed`` and ``solar_share`` decide what the homes are.
         root: folder of the homes' folders.
         progress: told after each home.
+        workers: see :func:`datagen.writing.write_community`; the homes are the same whatever their number.
 
     Raises:
         UserError: bad options or data, or a folder that holds something else.
@@ -51,7 +45,7 @@ def prepare_homes(config: RunConfig, root: Path, progress: Progress | None = Non
     if manifest is not None:
         return manifest
     community = generated_community(config) if config.data == "generated" else imported_community(config)
-    return _make(community, config.seed, inputs, root, progress)
+    return _make(community, config.seed, inputs, root, progress, workers)
 
 
 def import_homes(
@@ -69,14 +63,19 @@ def import_homes(
 
 
 def _make(
-    community: Community, seed: int, inputs: dict[str, str | int | float], root: Path, progress: Progress | None
+    community: Community,
+    seed: int,
+    inputs: dict[str, str | int | float],
+    root: Path,
+    progress: Progress | None,
+    workers: int | None = None,
 ) -> CommunityManifest:
     """Write a community beside ``root`` and give it that name when it is whole."""
     root.parent.mkdir(parents=True, exist_ok=True)
     draft = root.parent / f".{root.name}.{os.getpid()}.draft"
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        manifest = _write(community, seed, inputs, draft, progress)
+        manifest = write_community(community, seed, inputs, draft, progress, workers)
         return _publish(draft, root, inputs, manifest)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -87,6 +86,7 @@ def _inputs(config: RunConfig) -> dict[str, str | int | float]:
     inputs: dict[str, str | int | float] = {
         "generator_version": GENERATOR_VERSION,
         "homes": config.homes,
+        "neighbours": config.neighbours,
         "seed": config.seed,
         "solar_share": config.solar_share,
         "date": config.date,
@@ -94,8 +94,10 @@ def _inputs(config: RunConfig) -> dict[str, str | int | float]:
         "test_days": config.test_days,
         "scenario": config.scenario,
     }
+    if config.data == "generated" or config.neighbours:
+        inputs |= {"climate": _climate_hash(config.climate), "stock": config.stock}
     if config.data == "generated":
-        return inputs | {"data": "generated", "climate": _climate_hash(config.climate), "stock": config.stock}
+        return inputs | {"data": "generated"}
     refuse_url(config.data)
     return inputs | {"data": _files_hash(Path(config.data))}
 
@@ -141,57 +143,6 @@ def _existing(root: Path, inputs: dict[str, str | int | float]) -> CommunityMani
     if missing:
         raise UserError(f"{root}: the readings of {missing[0]} are missing; delete the folder to make it anew")
     return manifest
-
-
-def _write(
-    community: Community, seed: int, inputs: dict[str, str | int | float], draft: Path, progress: Progress | None
-) -> CommunityManifest:
-    """Write all homes and the manifest into ``draft``."""
-    data_hash = DataHash()
-    homes: list[str] = []
-    gaps: set[date] = set()
-    for done, (bare, readings) in enumerate(community.homes, start=1):
-        facts = _connected(bare, readings)
-        folder = draft / facts.home_id
-        write_home(folder, facts, readings, community.forecast if not homes else None)
-        if homes and community.forecast is not None:
-            _share(draft / homes[0] / FORECAST_FILE, folder / FORECAST_FILE)
-        data_hash.add_home(facts, readings)
-        gaps.update(gap_days(readings))
-        homes.append(facts.home_id)
-        if progress is not None:
-            progress(done, community.count)
-    data_hash.add_forecast(community.forecast)
-    manifest = CommunityManifest(
-        homes=homes,
-        source=community.source,
-        scenario=community.scenario,
-        seed=seed,
-        data_hash=data_hash.hexdigest(),
-        first_day=community.first_day,
-        last_day=community.last_day,
-        start_date=community.start_date,
-        inputs=inputs,
-        warnings=community.warnings,
-        gap_days=sorted(day for day in gaps if community.first_day <= day <= community.last_day),
-    )
-    write_manifest(draft, manifest)
-    return manifest
-
-
-def _connected(facts: HomeFacts, readings: Readings) -> HomeFacts:
-    """The home's facts with a connection that carries what its readings and its battery may ask of it together."""
-    most_wh = int(max(readings.load_wh.max(), readings.pv_wh.max()))
-    needed_kw = most_wh / WH_PER_KWH / SLOT_HOURS + 2 * facts.battery.max_power_kw
-    return facts.model_copy(update={"connection_kw": max(facts.connection_kw, float(math.ceil(needed_kw)))})
-
-
-def _share(file: Path, link: Path) -> None:
-    """The same file under a second name, as a hard link where the file system has them: all homes share the weather."""
-    try:
-        os.link(file, link)
-    except OSError:
-        shutil.copyfile(file, link)
 
 
 def _publish(

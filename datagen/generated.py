@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from common.errors import UserError
 from datagen.climate import climate_of
 from datagen.household import SOURCE, generate_home, has_solar
 from datagen.scenario import Scenario, scenario
-from datagen.source import Community, Home, asked_days, plus_days
+from datagen.source import Community, Home, HomeRecipe, asked_days, plus_days
 from datagen.stock import Stock, stock_of
 from datagen.weather import Weather, make_weather, neighbour_clouds
 from datagen.weather_files import typical_weather
@@ -22,6 +21,32 @@ from datagen.weather_forecast import issue_forecasts
 HISTORY_DAYS = 365
 MARGIN_DAYS = 3
 """Days after the run, so that forecasts issued on its last day have something to come true against."""
+
+
+@dataclass(frozen=True)
+class GeneratedHomes(HomeRecipe):
+    """Recipe of a generated community's homes.
+
+    Attributes:
+        count: number of homes.
+        seed: of the community.
+        slots: that the readings cover.
+        weather: of the community, as long as ``slots``.
+        solar_share: of homes with solar, 0..1.
+        stock: what the homes are made of.
+    """
+
+    count: int
+    seed: int
+    slots: range
+    weather: Weather
+    solar_share: float
+    stock: Stock
+
+    def home(self, index: int) -> Home:
+        """Make home ``index``; the same whatever the number of homes."""
+        solar = has_solar(index, self.solar_share)
+        return generate_home(index, self.seed, self.slots, self.weather, solar, self.stock)
 
 
 def generated_community(config: RunConfig) -> Community:
@@ -46,7 +71,7 @@ def generated_community(config: RunConfig) -> Community:
         source=SOURCE,
         scenario=chosen.name,
         count=config.homes,
-        homes=_homes(config, stock, slots, weather, share),
+        homes=GeneratedHomes(config.homes, config.seed, slots, weather, share, stock),
         forecast=issue_forecasts(weather, config.seed),
         first_day=begin,
         last_day=end,
@@ -83,8 +108,3 @@ def local_weather(climate: str, seed: int, slots: range, chosen: Scenario, first
         )
     weather = typical_weather(climate, slots)
     return replace(weather, waves=neighbour_clouds(seed, weather.clear_index))
-
-
-def _homes(config: RunConfig, stock: Stock, slots: range, weather: Weather, share: float) -> Iterator[Home]:
-    for index in range(config.homes):
-        yield generate_home(index, config.seed, slots, weather, has_solar(index, share), stock)

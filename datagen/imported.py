@@ -1,7 +1,9 @@
-"""A community of real homes: which of them, on which days, and which keep their solar."""
+"""A community of real homes: which of them, on which days, which keep their solar, and who lives beside them."""
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -14,7 +16,8 @@ from common.errors import UserError
 from common.readings import Readings
 from common.units import SLOT_SECONDS
 from datagen.gaps import Gap, fill_gaps, gaps_of
-from datagen.importers import citylearn, importer_for
+from datagen.importers import Importer, citylearn, importer_for
+from datagen.neighbours import neighbours_of
 from datagen.source import Community, Home, asked_days, parse_day, plus_days
 from datagen.streams import Purpose, community_stream
 from datagen.weather_forecast import issue_forecasts
@@ -24,7 +27,7 @@ DEFAULT_SOLAR_SHARES = {citylearn.IMPORTER.name: 0.5}
 """Share of homes that keep their solar unless it is asked for, by format; others keep what they have. In CityLearn's
 neighbourhoods all homes have it."""
 FAULTY_SHARE = 0.10
-"""A home with more than this share of hours under 1 Wh has a dead meter."""
+"""A home that reads under 1 Wh in more than this share of its hours without solar has a dead meter."""
 
 
 def imported_community(config: RunConfig) -> Community:
@@ -35,6 +38,9 @@ def imported_community(config: RunConfig) -> Community:
     filled with what was metered a week before, and stay marked.  Without a date the run is the last one that the data
     holds on which every home is metered throughout.
 
+    ``config.neighbours`` generated homes live beside them (:mod:`datagen.neighbours`).  The solar share is then of the
+    neighbours: the real homes keep the panels that they have without that option.
+
     Raises:
         UserError: an unknown format, bad data, more homes than there are, or a date outside of the data.
     """
@@ -43,21 +49,30 @@ def imported_community(config: RunConfig) -> Community:
     homes, warnings = _choose_homes(config, imported.homes, config.data)
     warnings = [*imported.warnings, *warnings]
     if config.scenario != "default":
-        warnings.append(f"scenario '{config.scenario}' concerns generated homes only; the real ones are as measured")
+        warnings.append(f"scenario '{config.scenario}' is for generated data alone; real days are as they were")
     first_day, last_day = _whole_days(homes, LEAST_HISTORY_DAYS + config.days, config.data)
     start = _start_date(config, homes, (first_day, last_day), warnings)
     homes = [(facts, fill_gaps(readings)) for facts, readings in homes]
-    share = DEFAULT_SOLAR_SHARES.get(importer.name) if config.solar_share < 0 else config.solar_share
+    unasked = config.solar_share < 0 or config.neighbours > 0
+    share = DEFAULT_SOLAR_SHARES.get(importer.name) if unasked else config.solar_share
     if share is not None:
         homes = _keep_solar(config.seed, share, homes, warnings)
     forecast = imported.forecast
     if forecast is None and imported.weather is not None:
         forecast = issue_forecasts(imported.weather, config.seed)
+    everyone: Iterator[Home] = iter(homes)
+    if config.neighbours:
+        neighbours = neighbours_of(config, homes, (first_day, last_day))
+        everyone = heapq.merge(homes, neighbours.homes, key=lambda home: home[0].home_id)
+        forecast = neighbours.forecast if forecast is None else forecast
+        warnings += neighbours.warnings
+    elif len(homes) == 1:
+        warnings.append("one home alone has nobody to trade with; --neighbours 9 puts generated homes beside it")
     return Community(
-        source=config.data,
+        source=_public_source(importer, homes),
         scenario="",
-        count=len(homes),
-        homes=iter(homes),
+        count=len(homes) + config.neighbours,
+        homes=everyone,
         forecast=forecast,
         first_day=first_day,
         last_day=last_day,
@@ -66,12 +81,25 @@ def imported_community(config: RunConfig) -> Community:
     )
 
 
+def _public_source(importer: Importer, homes: list[Home]) -> str:
+    """Where homes are from, for results that are handed on: the format, and of CityLearn the name of the data set.
+
+    A path is its user's, and a utility names files by account.
+    """
+    return homes[0][0].source if importer is citylearn.IMPORTER else importer.name
+
+
 def dead_share(readings: Readings) -> float:
-    """Share of hours with a load under 1 Wh, of those that were metered; 1 where none was."""
+    """Share of hours with a load under 1 Wh, of those that were metered; 1 where none was.
+
+    By day the meter of a house with panels may show export alone, so hours with solar count only where all have it.
+    """
     whole = len(readings) // 2 * 2
-    dead = readings.load_wh[:whole].reshape(-1, 2).sum(axis=1) < 1
-    if readings.metered is not None:
-        dead = dead[readings.metered[:whole].reshape(-1, 2).all(axis=1)]
+    known = np.ones(len(readings), np.bool_) if readings.metered is None else readings.metered
+    counted = known[:whole].reshape(-1, 2).all(axis=1)
+    dark = counted & (readings.pv_wh[:whole].reshape(-1, 2) == 0).all(axis=1)
+    counted = dark if dark.any() else counted
+    dead = readings.load_wh[:whole].reshape(-1, 2).sum(axis=1)[counted] < 1
     return float(dead.mean()) if len(dead) else 1.0
 
 
@@ -90,11 +118,15 @@ def _choose_homes(config: RunConfig, homes: list[Home], where: str) -> tuple[lis
     ranked = sorted(homes, key=lambda home: home[0].home_id in faulty)  # stable: else as in the file
     if config.homes > len(homes):
         raise UserError(
-            f"asked for {config.homes} homes, {where} has {len(homes)}; leave --homes out to take all that are sound"
+            f"asked for {config.homes} homes, {where} has {len(homes)}; leave --homes out to take all that are sound, "
+            "and let --neighbours add generated ones"
         )
     taken = ranked[: config.homes or len(homes) - len(faulty)]
     if not taken:
-        raise UserError(f"{where}: no home has a working meter; ask for a number of homes to take them all the same")
+        shares = ", ".join(f"{home_id} reads zero in {share:.0%} of its hours" for home_id, share in faulty.items())
+        raise UserError(
+            f"{where}: no home has a working meter ({shares}); --homes {len(homes)} takes them all the same"
+        )
     warnings = []
     ids = {facts.home_id for facts, _ in taken}
     for home_id, share in faulty.items():

@@ -54,9 +54,10 @@ def imported_source(source: str, options: ImportOptions, seed: int) -> Community
     forecast = None if options.weather else found.forecast
     if forecast is None and weather is not None:
         forecast = issue_forecasts(weather, seed)
-    homes = []
+    homes, names = [], {}
     for number, (facts, readings) in enumerate(found.homes, start=1):
         named = _named(facts, options, number, len(found.homes))
+        names[facts.home_id] = named.home_id
         seen = _with_weather(readings, weather) if options.weather and weather is not None else readings
         homes.append((named, fill_gaps(seen)))
     return Community(
@@ -68,7 +69,10 @@ def imported_source(source: str, options: ImportOptions, seed: int) -> Community
         first_day=local_of(slots.start).date(),
         last_day=local_of(slots.stop).date() - timedelta(days=1),
         start_date=local_of(slots.start).date(),
-        warnings=[*found.warnings, *(weather.notes if options.weather and weather is not None else ())],
+        warnings=[
+            *_renamed(found.warnings, names),
+            *(weather.notes if options.weather and weather is not None else ()),
+        ],
     )
 
 
@@ -91,6 +95,12 @@ def _named(facts: HomeFacts, options: ImportOptions, number: int, count: int) ->
     if options.pv_kw is not None and facts.pv_kw:
         changes["pv_kw"] = options.pv_kw
     return facts.model_copy(update=changes)
+
+
+def _renamed(warnings: list[str], names: dict[str, str]) -> list[str]:
+    """Warnings in which homes go by their new ids."""
+    old = re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, sorted(names))) + r")(?![\w-])")
+    return [old.sub(lambda found: names[found[1]], warning) for warning in warnings]
 
 
 def _with_weather(readings: Readings, weather: Weather) -> Readings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -69,33 +70,31 @@ def write_manifest(root: Path, manifest: CommunityManifest) -> None:
     (root / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-class DataHash:
-    """SHA-256 over the values of a community's data, home by home."""
+def home_digest(facts: HomeFacts, readings: Readings) -> bytes:
+    """SHA-256 over the values of a home's data."""
+    digest = hashlib.sha256(facts.model_dump_json().encode())
+    digest.update(str(readings.first_slot).encode())
+    for values in (readings.load_wh, readings.pv_wh, readings.channels, readings.weather):
+        _add(digest, values)
+    if readings.metered is not None:
+        _add(digest, readings.metered)
+    return digest.digest()
 
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
 
-    def add_home(self, facts: HomeFacts, readings: Readings) -> None:
-        """Add a home's facts and readings."""
-        self._digest.update(facts.model_dump_json().encode())
-        self._digest.update(str(readings.first_slot).encode())
-        for values in (readings.load_wh, readings.pv_wh, readings.channels, readings.weather):
-            self._add(values)
-        if readings.metered is not None:
-            self._add(readings.metered)
+def community_hash(homes: Iterable[bytes], forecast: WeatherForecast | None) -> str:
+    """SHA-256 over the digests of homes, in their order, and the community's weather forecasts; as hex."""
+    digest = hashlib.sha256()
+    for home in homes:
+        digest.update(home)
+    _add(digest, None if forecast is None else forecast.issue_slot)
+    _add(digest, None if forecast is None else forecast.values)
+    return digest.hexdigest()
 
-    def add_forecast(self, forecast: WeatherForecast | None) -> None:
-        """Add the community's weather forecasts."""
-        self._add(None if forecast is None else forecast.issue_slot)
-        self._add(None if forecast is None else forecast.values)
 
-    def _add(self, values: NDArray[np.int64] | NDArray[np.float32] | NDArray[np.bool_] | None) -> None:
-        if values is None:
-            self._digest.update(b"none")
-            return
-        self._digest.update(f"{values.dtype.str}{values.shape}".encode())
-        self._digest.update(np.ascontiguousarray(values).tobytes())
-
-    def hexdigest(self) -> str:
-        """The hash as hex."""
-        return self._digest.hexdigest()
+def _add(digest: hashlib._Hash, values: NDArray[np.generic] | None) -> None:
+    """Add the type, shape and values of an array."""
+    if values is None:
+        digest.update(b"none")
+        return
+    digest.update(f"{values.dtype.str}{values.shape}".encode())
+    digest.update(np.ascontiguousarray(values).tobytes())

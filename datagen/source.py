@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -13,15 +14,33 @@ from common.readings import HomeFacts, Readings, WeatherForecast
 Home = tuple[HomeFacts, Readings]
 
 
+class HomeRecipe(ABC):
+    """Homes of which each is made from its number alone, so that any process can make any of them; can be pickled.
+
+    Attributes:
+        count: number of homes.
+    """
+
+    count: int
+
+    @abstractmethod
+    def home(self, index: int) -> Home:
+        """Make home ``index``, from 0 on."""
+
+    def __iter__(self) -> Iterator[Home]:
+        """All homes in order, made one by one."""
+        return map(self.home, range(self.count))
+
+
 @dataclass(frozen=True)
 class Community:
     """Homes on their way into a folder.
 
     Attributes:
-        source: ``generated`` or the path of the data.
+        source: ``generated``, or the format of the data; never a path.
         scenario: the generator's; empty for real data.
         count: number of homes.
-        homes: the homes, made one by one.
+        homes: the homes, gone through once; of a :class:`HomeRecipe` several may be made at a time.
         forecast: weather forecasts, the same for all homes, or None.
         first_day, last_day, start_date: see :class:`datagen.manifest.CommunityManifest`.
         warnings: what a user should know about the data.
@@ -30,7 +49,7 @@ class Community:
     source: str
     scenario: str
     count: int
-    homes: Iterator[Home]
+    homes: Iterable[Home]
     forecast: WeatherForecast | None
     first_day: date
     last_day: date

@@ -60,6 +60,7 @@ def fails(tmp_path: Path, *arguments: str) -> str:
         (["day", "--date", "18.6.2025"], "YYYY-MM-DD"),
         (["day", "--solar-share", "1.5"], "solar-share"),
         (["day", "--homes", "0"], "homes"),
+        (["day", "--neighbours", "3"], "they live beside real homes"),
         (["day", "--data", "/no/such/folder"], "no such folder"),
         (["day", "--unknown"], "--unknown"),
         (["evaluate", "--days", "1000"], "has only"),

@@ -85,12 +85,13 @@ class Metered:
     warnings: list[str] = field(default_factory=list)
 
 
-def to_readings(intervals: Intervals, where: str) -> Metered:
+def to_readings(intervals: Intervals, where: str, home: str = "") -> Metered:
     """Half-hours of a home from its intervals.
 
     Args:
         intervals: as metered.
-        where: the file or the home, for messages.
+        where: the file or the home, for errors.
+        home: name of the home, for warnings: they are handed on, and a file's name is private; by default ``where``.
 
     Raises:
         UserError: no readings, intervals of another length, that begin off the grid, that overlap or contradict each
@@ -120,7 +121,7 @@ def to_readings(intervals: Intervals, where: str) -> Metered:
         channels=None if channels is None else _per_slot(channels, resolution),
         metered=None if metered.all() else np.repeat(metered, resolution),
     )
-    return Metered(readings, resolution, _notes(readings, repeated, where))
+    return Metered(readings, resolution, _notes(readings, repeated, home or where))
 
 
 def _has_reading(intervals: Intervals) -> NDArray[np.bool_]:

@@ -156,7 +156,7 @@ def load(source: str) -> ImportedCommunity:
     warnings: list[str] = []
     if mapping.import_ is not None and mapping.pv is None:
         warnings.append(
-            f"{path}: the meter knows the grid only: consumption without a battery (b0) and solar figures are of what "
+            "the meter knows the grid only: consumption without a battery (b0) and solar figures are of what "
             "crossed it, not of all that was consumed and produced; net load is exact"
         )
     homes = [_home(path, mapping, ids[name], parts, warnings) for name, parts in by_home.items()]
@@ -234,7 +234,8 @@ def _home(path: Path, mapping: Mapping, home_id: str, parts: list[_Rows], warnin
     joined = merge([(str(part.file), _intervals(mapping, part, length_s)) for part in parts])
     where = str(parts[0].file) if len(parts) == 1 else f"{path} ({len(parts)} files)"
     where += f", home {home_id}" if mapping.home_column else ""
-    return as_home(mapping.facts(home_id, f"csv:{path.name}"), to_readings(present_columns(joined), where), warnings)
+    metered = to_readings(present_columns(joined), where, home_id)
+    return as_home(mapping.facts(home_id, f"csv:{path.name}"), metered, warnings)
 
 
 def _intervals(mapping: Mapping, rows: _Rows, length_s: int) -> Intervals:

@@ -55,8 +55,8 @@ def community_of(parts: Sequence[Parts], source: str, warnings: Sequence[str] = 
     if solar:
         notes.append(
             f"{', '.join(solar)}: the meter shows import and export only; net load and bills are exact, but 'grid "
-            "only' (b0) and solar figures are of what crossed the meter, not of what the panels made; their rated "
-            "power is unknown, that in brackets is the highest export"
+            "only' (b0) and solar figures are of what crossed the meter, not of what the panels made; in brackets the "
+            "highest export, the least that the panels are rated"
         )
     return ImportedCommunity(homes, warnings=notes)
 

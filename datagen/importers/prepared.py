@@ -134,7 +134,7 @@ def _common_forecast(folders: list[Path]) -> tuple[WeatherForecast | None, list[
             and np.array_equal(first.values, other.values)
         )
         if not alike:
-            return None, [f"{folder} and {folders[0]} hold different weather forecasts; none is used"]
+            return None, [f"{folder.name} and {folders[0].name} hold different weather forecasts; none is used"]
     return first, []
 
 

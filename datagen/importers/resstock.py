@@ -147,10 +147,11 @@ def _is_file_of_a_home(file: Path) -> bool:
 
 def _home(file: Path, warnings: list[str]) -> Home:
     """The home of a file."""
+    home_id = as_home_id(file.stem)
     start_s, length_s, kwh = _read(file)
     stored = [use for use in ("battery", "generator") if use in kwh and np.nanmax(np.abs(kwh[use]), initial=0) > 0]
     if stored:
-        warnings.append(f"{file}: its {' and '.join(stored)} is left out; the load is what the home consumed")
+        warnings.append(f"{home_id}: its {' and '.join(stored)} is left out; the load is what the home consumed")
     load_kwh, pv_kwh = _load_and_solar(file, kwh)
     energy = {LOAD: load_kwh * WH_PER_KWH}
     if pv_kwh is not None:
@@ -163,8 +164,7 @@ def _home(file: Path, warnings: list[str]) -> Home:
             ]
             energy[channel] = np.sum(parts, axis=0) * WH_PER_KWH if parts else np.zeros_like(load_kwh)
     line = np.arange(len(start_s), dtype=np.int64) + 2
-    metered = to_readings(Intervals(start_s, np.full_like(start_s, length_s), energy, line), str(file))
-    home_id = as_home_id(file.stem)
+    metered = to_readings(Intervals(start_s, np.full_like(start_s, length_s), energy, line), str(file), home_id)
     return as_home(HomeFacts(home_id=home_id, source=f"resstock:{file.name}"), metered, warnings)
 
 

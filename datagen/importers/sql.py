@@ -149,7 +149,7 @@ def _load(url: URL, query: str | None) -> ImportedCommunity:
         if facts is not None and given is None:
             warnings.append(f"{name} is not in the table 'homes'; it is taken as a usual home")
         known = (given or HomeFacts(home_id=as_home_id(name))).model_copy(update={"source": source})
-        homes.append(as_home(known, to_readings(intervals, f"{shown(url)}, home {name}"), warnings))
+        homes.append(as_home(known, to_readings(intervals, f"{shown(url)}, home {name}", known.home_id), warnings))
     idle = sorted((facts or {}).keys() - by_home.keys())
     if idle and query is None:
         warnings.append(f"{len(idle)} homes have no readings and are left out, {idle[0]} the first of them")
@@ -184,7 +184,9 @@ def _facts(connection: Connection, url: URL, warnings: list[str]) -> dict[str, H
 def _note_ignored(names: Sequence[str], known: Sequence[str], where: str, warnings: list[str]) -> None:
     ignored = [name for name in names if name not in known]
     if ignored:
-        warnings.append(f"{where}: columns that are not read: {', '.join(ignored)} (known: {', '.join(known)})")
+        warnings.append(
+            f"{where.rsplit(', ', 1)[-1]}: columns that are not read: {', '.join(ignored)} (known: {', '.join(known)})"
+        )
 
 
 def _intervals(connection: Connection, statement: str, where: str, warnings: list[str]) -> dict[str, Intervals]:
