@@ -32,6 +32,7 @@ check: lint test
 
 benchmark: $(READY)
 	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.datagen
 
 schema: $(READY)
 	$(BIN)/python -m report.schema

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,19 @@ from numpy.typing import NDArray
 from common.units import SLOT_SECONDS
 
 TIMEZONE = "America/Los_Angeles"
+
+
+def known_timezone(name: str) -> str:
+    """``name`` if it is an IANA time zone that is known here.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"'{name[:64]}' is no time zone; expected an IANA name such as {TIMEZONE}") from None
+    return name
 
 
 def slot_of(moment: datetime) -> int:

@@ -226,6 +226,13 @@ class RunConfig:
         """The run config as Flower takes it."""
         return {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
 
+    def published(self) -> dict[str, str | int | float | bool]:
+        """The run config for results that are handed on: without folders, and of files their names alone."""
+        shown = self.flat()
+        for key in ("data", "climate", "tariff", "init"):
+            shown[key] = Path(str(shown[key])).name if Path(str(shown[key])).is_absolute() else shown[key]
+        return shown | {"homes-dir": "", "out": ""}
+
     def homes_root(self) -> Path:
         """Folder of the homes' folders in a simulation: as given, or one that the options of the data decide."""
         if self.homes_dir:

@@ -24,9 +24,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from common.clock import TIMEZONE
+from common.clock import TIMEZONE, known_timezone
 from common.config import BatterySpec
 from common.errors import UserError
 
@@ -65,6 +65,11 @@ class HomeFacts(BaseModel):
     battery: BatterySpec = BatterySpec()
     source: str = ""
     archetype: str = ""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_timezone(name)
 
 
 @dataclass(frozen=True)
@@ -186,7 +191,7 @@ def read_facts(folder: Path) -> HomeFacts:
         raise UserError(f"{folder}: not a home's folder (home.json is missing)")
     try:
         return HomeFacts.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, ValidationError) as error:
+    except (ValueError, ValidationError) as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from None
 
 

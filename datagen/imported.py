@@ -69,7 +69,7 @@ def imported_community(config: RunConfig) -> Community:
     elif len(homes) == 1:
         warnings.append("one home alone has nobody to trade with; --neighbours 9 puts generated homes beside it")
     return Community(
-        source=_public_source(importer, homes),
+        source=public_source(importer, homes),
         scenario="",
         count=len(homes) + config.neighbours,
         homes=everyone,
@@ -81,7 +81,7 @@ def imported_community(config: RunConfig) -> Community:
     )
 
 
-def _public_source(importer: Importer, homes: list[Home]) -> str:
+def public_source(importer: Importer, homes: list[Home]) -> str:
     """Where homes are from, for results that are handed on: the format, and of CityLearn the name of the data set.
 
     A path is its user's, and a utility names files by account.

@@ -11,13 +11,17 @@ from datetime import timedelta
 
 from common.clock import local_of
 from common.errors import UserError
-from common.readings import HomeFacts, Readings
+from common.readings import FORECAST_LEAD_HOURS, HomeFacts, Readings
+from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.gaps import fill_gaps
 from datagen.importers import ImportedCommunity, importer_for, sql
 from datagen.source import Community, Home
 from datagen.weather import Weather
 from datagen.weather_files import read_weather
 from datagen.weather_forecast import issue_forecasts
+
+MOST_OVER_RATED = 1.1
+"""By how much cold, bright weather may lift panels over their rated power."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,15 @@ def imported_source(source: str, options: ImportOptions, seed: int) -> Community
     """
     found, importer = _load(source, options.query)
     slots = range(min(r.first_slot for _, r in found.homes), max(r.end_slot for _, r in found.homes))
-    weather = read_weather(options.weather, slots) if options.weather else found.weather
+    if options.pv_kw is not None and not any(facts.pv_kw for facts, _ in found.homes):
+        raise UserError("--pv-kw: no home of the source has solar; leave it out")
+    weather, weather_notes = _weather(options.weather, slots) if options.weather else (found.weather, [])
     forecast = None if options.weather else found.forecast
     if forecast is None and weather is not None:
         forecast = issue_forecasts(weather, seed)
     homes, names = [], {}
     for number, (facts, readings) in enumerate(found.homes, start=1):
-        named = _named(facts, options, number, len(found.homes))
+        named = _named(facts, readings, options, number, len(found.homes))
         names[facts.home_id] = named.home_id
         seen = _with_weather(readings, weather) if options.weather and weather is not None else readings
         homes.append((named, fill_gaps(seen)))
@@ -71,7 +77,7 @@ def imported_source(source: str, options: ImportOptions, seed: int) -> Community
         start_date=local_of(slots.start).date(),
         warnings=[
             *_renamed(found.warnings, names),
-            *(weather.notes if options.weather and weather is not None else ()),
+            *weather_notes,
         ],
     )
 
@@ -86,20 +92,38 @@ def _load(source: str, query: str) -> tuple[ImportedCommunity, str]:
     return importer.load(source), importer.name
 
 
-def _named(facts: HomeFacts, options: ImportOptions, number: int, count: int) -> HomeFacts:
+def _weather(source: str, slots: range) -> tuple[Weather, list[str]]:
+    """Observed weather of ``slots``, and if there is any of three more days, where the last forecasts come true."""
+    longer = range(slots.start, slots.stop + 2 * FORECAST_LEAD_HOURS)
+    try:
+        weather = read_weather(source, longer)
+    except UserError:
+        weather = read_weather(source, slots)
+        late = "the weather ends with the readings, so the newest forecast of the last three days is that many days old"
+        return weather, [*weather.notes, late]
+    return weather, list(weather.notes)
+
+
+def _named(facts: HomeFacts, readings: Readings, options: ImportOptions, number: int, count: int) -> HomeFacts:
     changes: dict[str, str | float] = {}
     if options.name:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,58}", options.name):
             raise UserError(f"--name '{options.name}': expected letters, digits, '-' and '_', at most 58")
         changes["home_id"] = options.name if count == 1 else f"{options.name}-{number}"
     if options.pv_kw is not None and facts.pv_kw:
+        most_kw = int(readings.pv_wh.max()) / WH_PER_KWH / SLOT_HOURS
+        if most_kw > MOST_OVER_RATED * options.pv_kw:
+            raise UserError(
+                f"--pv-kw {options.pv_kw:g}: {facts.home_id} made {most_kw:.1f} kW in its best half-hour; "
+                "expected the rated power of the panels, kW"
+            )
         changes["pv_kw"] = options.pv_kw
     return facts.model_copy(update=changes)
 
 
 def _renamed(warnings: list[str], names: dict[str, str]) -> list[str]:
     """Warnings in which homes go by their new ids."""
-    old = re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, sorted(names))) + r")(?![\w-])")
+    old = re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, sorted(names))) + r")(?=: | \()")
     return [old.sub(lambda found: names[found[1]], warning) for warning in warnings]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from common.errors import UserError
 from common.readings import HomeFacts, Readings, WeatherForecast
@@ -23,11 +23,11 @@ class CommunityManifest(BaseModel):
 
     Attributes:
         homes: ids, in the order of their folders: partition ``i`` of a simulation is ``homes[i]``.
-        source: ``generated``, or the path that the homes were imported from.
+        source: ``generated``, or the format that the homes were imported from; never a path.
         scenario: name of the generator's scenario; empty for real data.
         seed: of the run.
         data_hash: SHA-256 over facts, readings and forecasts (values, not files), as hex.
-        first_day: first whole local day of the readings.
+        first_day: first local day of the readings, whole where the homes are a run's.
         last_day: last local day on which a run may still be.
         start_date: first local day of the run.
         inputs: what the community was made from; the same inputs give the same homes.
@@ -61,7 +61,7 @@ def read_manifest(root: Path) -> CommunityManifest | None:
         return None
     try:
         return CommunityManifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, ValidationError) as error:
+    except (ValueError, OSError) as error:
         raise UserError(f"{path}: not a community's manifest ({str(error).splitlines()[0]})") from None
 
 

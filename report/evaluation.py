@@ -144,7 +144,7 @@ def evaluation(
         days=len(outcomes),
         seconds=round(seconds, 3),
         by_day=rows,
-        config=config.flat(),
+        config=config.published(),
         data_hash=data_hash,
     )
 

@@ -169,7 +169,7 @@ def _provenance(books: Books, tariff: Tariff, facts: RunFacts) -> Provenance:
     return Provenance(
         versions={"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
         seed=facts.config.seed,
-        config=facts.config.flat(),
+        config=facts.config.published(),
         data_hash=facts.data_hash,
         tariff=TariffFacts(label=tariff.label, effective_date=tariff.effective_date, source=tariff.source),
         started_utc=iso_utc(facts.started),

@@ -114,6 +114,10 @@ def read_intervals(file: SourceFile, notes: _Notes) -> Intervals | None:
         UserError: another format, or a bad row.
     """
     lines = _text(file).split("\n")
+    gas = _gas_rows(lines)
+    if gas:
+        notes.gas += gas
+        return None
     at, heading = _heading(file.label, lines)
     rows = _electric(file.label, heading, _table(file.label, heading, lines, at), at, notes)
     if rows is None:
@@ -146,6 +150,17 @@ def _text(file: SourceFile) -> str:
     except UnicodeDecodeError:
         text = data.decode("latin-1")  # a name's accents in the preamble; the table is ASCII
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _gas_rows(lines: list[str]) -> int:
+    """Rows of a file that holds gas only, whatever columns it has; 0 for any other file."""
+
+    def kind(line: str) -> str:
+        return line.split(",", maxsplit=1)[0].strip().strip('"').strip().lower()
+
+    at = next((at for at, line in enumerate(lines[:_HEADING_LINES]) if kind(line) == "type"), None)
+    rows = [] if at is None else [kind(line) for line in lines[at + 1 :] if line.strip(", ")]
+    return len(rows) if rows and all(row.startswith(("natural gas", "gas usage")) for row in rows) else 0
 
 
 def _heading(label: str, lines: list[str]) -> tuple[int, list[str]]:

@@ -229,6 +229,8 @@ def _home(path: Path, mapping: Mapping, home_id: str, parts: list[_Rows], warnin
     said = mapping.homes.get(home_id)
     minutes = (said and said.minutes) or mapping.home.minutes or mapping.minutes
     length_s = 60 * minutes if minutes else usual_length_s(np.concatenate([part.time_s for part in parts]))
+    if not minutes:
+        _refuse_mixed(parts, home_id, path)
     if length_s is None:
         raise UserError(f"{parts[0].file}: one row of home {home_id}; write its length as 'minutes' in {path.name}")
     joined = merge([(str(part.file), _intervals(mapping, part, length_s)) for part in parts])
@@ -236,6 +238,18 @@ def _home(path: Path, mapping: Mapping, home_id: str, parts: list[_Rows], warnin
     where += f", home {home_id}" if mapping.home_column else ""
     metered = to_readings(present_columns(joined), where, home_id)
     return as_home(mapping.facts(home_id, f"csv:{path.name}"), metered, warnings)
+
+
+def _refuse_mixed(parts: list[_Rows], home_id: str, path: Path) -> None:
+    """Raise UserError where a file changes its step on the way: no length can be right for all of its rows."""
+    steps = np.diff(np.unique(np.concatenate([part.time_s for part in parts])))
+    usual = {length: int((steps == length).sum()) for length in (300, 600, 900, 1800, 3600)}
+    ranked = sorted(usual, key=lambda length: -usual[length])
+    if usual[ranked[1]] > max(0.05 * len(steps), 8):
+        raise UserError(
+            f"{parts[0].file}: rows of home {home_id} are {ranked[0] // 60} minutes apart in some places and "
+            f"{ranked[1] // 60} in others; split the file, and write 'minutes' in a mapping for each (now {path.name})"
+        )
 
 
 def _intervals(mapping: Mapping, rows: _Rows, length_s: int) -> Intervals:

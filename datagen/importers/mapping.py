@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from common.clock import TIMEZONE
+from common.clock import TIMEZONE, known_timezone
 from common.config import BatterySpec
 from common.errors import UserError
 from common.readings import HomeFacts
@@ -81,6 +81,11 @@ class GivenFacts(_Part):
     timezone: str | None = None
     archetype: str | None = None
     battery: BatterySpec | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        return None if name is None else known_timezone(name)
 
 
 class NamedFacts(GivenFacts):

@@ -45,7 +45,7 @@ def validate(
     show(found, console)
     if out is not None:
         options: dict[str, str | int] = {
-            "against": against, "homes": homes, "seed": seed, "climate": climate, "stock": stock,
+            "against": found.against, "homes": homes, "seed": seed, "climate": climate, "stock": stock,
         }  # fmt: skip
         write_json(found, options, out / "validation.json")
         draw(found, out / "validation.png")

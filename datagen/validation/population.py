@@ -15,7 +15,7 @@ from common.errors import UserError
 from common.readings import HomeFacts, Readings
 from common.units import SLOT_HOURS, SLOTS_PER_DAY, WH_PER_KWH
 from datagen.household import generate_home
-from datagen.imported import FAULTY_SHARE, dead_share
+from datagen.imported import FAULTY_SHARE, dead_share, public_source
 from datagen.importers import importer_for
 from datagen.stock import CALIFORNIA, Stock
 from datagen.weather import Weather
@@ -128,14 +128,15 @@ def stack(name: str, homes: Sequence[Home], axis: Axis) -> Population:
     """Population of ``homes``, whose readings cover ``axis.slots``.
 
     A step counts as metered where its slots are and where it holds at least 1 Wh: a home with a fridge and stand-by
-    loads never takes nothing for long, so a zero is the meter's.
+    loads never takes nothing for long, so a zero is the meter's;
+    unless it exports, when a net meter shows no import.
     """
     load, pv = (np.empty((len(homes), len(axis))) for _ in range(2))
     for row, (_, readings) in enumerate(homes):
         window = slice(axis.slots.start - readings.first_slot, axis.slots.stop - readings.first_slot)
         load_wh = readings.load_wh[window].reshape(-1, axis.step_slots).sum(axis=1)
         pv_wh = readings.pv_wh[window].reshape(-1, axis.step_slots).sum(axis=1)
-        metered = load_wh >= 1
+        metered = (load_wh >= 1) | (pv_wh > 0)
         if readings.metered is not None:
             metered &= readings.metered[window].reshape(-1, axis.step_slots).all(axis=1)
         load[row] = np.where(metered, load_wh / WH_PER_KWH, np.nan)
@@ -144,13 +145,14 @@ def stack(name: str, homes: Sequence[Home], axis: Axis) -> Population:
     return Population(name, axis, ids, load, pv, np.array([facts.pv_kw for facts, _ in homes]))
 
 
-def real_population(source: str) -> tuple[Population, list[str]]:
-    """Real homes of a source with a working meter, at the resolution of the coarsest, and what was left out.
+def real_population(source: str) -> tuple[Population, str, list[str]]:
+    """Real homes of a source with a working meter, at the resolution of the coarsest; their source; what was left out.
 
     Raises:
         UserError: an unknown format, bad data, no sound home, or fewer than four weeks.
     """
-    imported = importer_for(source).load(source)
+    importer = importer_for(source)
+    imported = importer.load(source)
     notes = list(imported.warnings)
     sound: list[Home] = []
     for facts, readings in imported.homes:
@@ -165,7 +167,7 @@ def real_population(source: str) -> tuple[Population, list[str]]:
     if len(slots) < LEAST_DAYS * SLOTS_PER_DAY:
         raise UserError(f"{source}: the homes share less than {LEAST_DAYS} whole days; too few to compare with")
     axis = Axis.of(slots, max(facts.resolution_slots for facts, _ in sound))
-    return stack("real", sound, axis), notes
+    return stack("real", sound, axis), public_source(importer, sound), notes
 
 
 def whole_days(readings: Sequence[Readings]) -> range:

@@ -46,7 +46,7 @@ class Validation:
     """All that was found.
 
     Attributes:
-        against: source of the real homes.
+        against: where the real homes are from: never a path or a URL, which may hold a secret.
         generator_version, seed: of the generated homes.
         stock, stock_reason: what they are made of, by name, and why.
         climate, climate_reason: where they live, and why there.
@@ -101,7 +101,7 @@ def study(
         UserError: a bad source, bad data, or an unknown climate or stock.
     """
     tell = progress or (lambda what, done, total: None)
-    real, notes = real_population(against)
+    real, name, notes = real_population(against)
     stock, stock_reason = choose_stock(stock, real)
     choice = choose_climate(climate, against, real, stock_of(stock))
     weather, where = weather_of(choice, seed, real.axis.slots)
@@ -117,7 +117,7 @@ def study(
     distinctions = _distinctions(real, generated, seed, tell)
     days = day_profiles(real), day_profiles(generated)
     return Validation(
-        against=against,
+        against=name,
         generator_version=GENERATOR_VERSION,
         seed=seed,
         stock=stock,

@@ -183,7 +183,7 @@ def checked_columns(
         missing = np.isnan(values)
         if missing.any():
             if column == "rain_mm":
-                notes.append(f"{name}: precipitation is missing in places and is not used")
+                notes.append("weather: precipitation is missing in places and is not used")
                 continue
             first, longest = _longest_run(missing)
             if longest * step_min > MOST_GAP_HOURS * 60:
@@ -192,7 +192,7 @@ def checked_columns(
                     f"expected a gap of at most {MOST_GAP_HOURS}"
                 )
             present = np.flatnonzero(~missing)
-            notes.append(f"{name}: {column} was missing in {missing.sum()} records and is interpolated")
+            notes.append(f"weather: {column} was missing in {missing.sum()} records and is interpolated")
             filled[column] = np.interp(np.arange(len(values)), present, values[present])
         else:
             filled[column] = values

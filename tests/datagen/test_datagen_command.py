@@ -97,3 +97,14 @@ def test_a_mistake_on_the_command_line_is_one_line():
     )  # fmt: skip
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.strip() == "error: data 'nowhere': no such file or folder"
+
+
+def test_panels_rated_below_what_they_made_are_refused(folder, tmp_path):
+    with pytest.raises(UserError, match=r"--pv-kw 0\.5: A-1 made .* kW in its best half-hour"):
+        invoke("import", folder.path, "--out", tmp_path / "new", "--pv-kw", "0.5")
+
+
+def test_several_homes_are_summed_up(tmp_path):
+    invoke("generate", "--homes", "3", "--out", tmp_path / "a")
+    shown = invoke("describe", tmp_path / "a").output
+    assert "load kWh/y: mean" in shown and "appliances, mean kWh/y: fridge" in shown and "solar, 10 %" in shown

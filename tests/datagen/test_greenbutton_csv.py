@@ -404,3 +404,24 @@ def test_a_year_of_quarter_hours_is_read_by_pandas_alone(tmp_path):
     path = _write(tmp_path / "a.csv", text_of(register_of(home), 2))
     assert len(list(csv.reader(io.StringIO(Path(path).read_text())))) > 35_000
     _same(_one(path)[1], home[1])
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "TYPE,DATE,USAGE,UNITS,COST,NOTES",
+        "TYPE,DATE,USAGE (therms),COST,NOTES",
+        "TYPE,DATE,START TIME,END TIME,USAGE (therms),COST,NOTES",
+    ],
+)
+def test_a_file_of_gas_beside_the_electric_one_is_passed_over(tmp_path, heading):
+    days = [f"2024-05-{day:02d}" for day in (1, 2)]
+    rows = [f"Electric usage,{day},{h:02d}:00,{h:02d}:59,0.5,$0.1," for day in days for h in range(24)]
+    (tmp_path / "electric.csv").write_text(
+        "\n".join(["TYPE,DATE,START TIME,END TIME,USAGE (kWh),COST,NOTES", *rows]) + "\n"
+    )
+    gas = ["Natural gas usage,2024-05-01,0.7", "Natural gas usage,2024-05-02,0.9"]
+    (tmp_path / "gas.csv").write_text("\n".join(["Name,JANE DOE", "", heading, *gas]) + "\n")
+    imported = load(str(tmp_path))
+    assert len(imported.homes) == 1 and imported.homes[0][1].load_wh.sum() == 24_000
+    assert any("2 rows of natural gas" in warning for warning in imported.warnings)

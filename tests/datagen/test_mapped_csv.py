@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from common.clock import TIMEZONE, day_slots, slot_of
@@ -260,3 +261,27 @@ def test_a_csv_alone_gets_a_mapping_to_start_from(tmp_path):
     csv.write_text("a,b\n")
     with pytest.raises(UserError, match=r"column = \"\?\?\?\""):
         importer_for(str(csv))
+
+
+def test_a_file_that_changes_its_step_is_refused(tmp_path):
+    hours = pd.date_range("2024-05-01", periods=24, freq="h")
+    halves = pd.date_range("2024-05-02", periods=96, freq="30min")
+    table = pd.DataFrame({"t": [*hours, *halves], "kwh": [1.0] * 24 + [0.5] * 96})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    (tmp_path / "a.toml").write_text(
+        'files = ["a.csv"]\n[time]\ncolumn = "t"\ntimezone = "UTC"\n[load]\ncolumn = "kwh"\nunit = "kWh"\n'
+    )
+    with pytest.raises(UserError, match="30 minutes apart in some places and 60 in others"):
+        load(str(tmp_path / "a.toml"))
+
+
+def test_an_unknown_time_zone_is_refused(tmp_path):
+    pd.DataFrame({"t": pd.date_range("2024-05-01", periods=48, freq="h"), "kwh": 1.0}).to_csv(
+        tmp_path / "a.csv", index=False
+    )
+    (tmp_path / "a.toml").write_text(
+        'files = ["a.csv"]\n[time]\ncolumn = "t"\ntimezone = "UTC"\n[load]\ncolumn = "kwh"\nunit = "kWh"\n'
+        '[home]\ntimezone = "Mars/X"\n'
+    )
+    with pytest.raises(UserError, match="'Mars/X' is no time zone"):
+        load(str(tmp_path / "a.toml"))

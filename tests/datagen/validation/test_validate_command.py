@@ -89,7 +89,7 @@ def test_a_weather_file_beside_the_homes_is_taken(tmp_path):
 @pytest.mark.real
 def test_fontana_has_seven_sound_homes(real_data):
     path = str(real_data("fontana"))
-    real, notes = real_population(path)
+    real, _, notes = real_population(path)
     assert len(real) == 7 and real.axis.step_slots == 2 and len(real.axis) == 8760
     assert any("Building_7" in note and "left out" in note for note in notes)
     weather, where = weather_of(choose_climate("10", path, real), 0, real.axis.slots)
