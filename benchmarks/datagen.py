@@ -1,110 +1,160 @@
-"""How fast homes are made, written and read, and that memory does not grow with their number.
+"""Home-years generated and written, in this process and on all cores, and how fast each format of real homes is read.
 
-    python -m benchmarks.datagen [--homes 10000]
+    python -m benchmarks.datagen                  1, 10 and 100 homes, and the formats
+    python -m benchmarks.datagen --homes 10000    so many homes on all cores, and nothing else
 
-A row is one half-hour of one home.  Homes are a year of history and the days around a run, as ``python -m datagen
-generate`` makes them, written to a temporary folder, in this process and in one worker process a core.  Formats are
-timed on one home of a year, written before.
+A row is one half-hour of one home.  Peak memory is the resident memory of this process and its workers together (what
+they share counts once for each), sampled every 50 ms.  Homes go to a temporary folder: 0.35 MB each.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
 
 import psutil
-import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from common.config import RunConfig
-from common.readings import home_folders, read_readings
+from common.readings import home_folders, read_facts, read_readings
 from datagen.community import prepare_homes
-from datagen.importers import IMPORTERS
+from datagen.importers import IMPORTERS, importer_for
+from datagen.source import Home
 
-MB = 1e6
-FULL_STREAM = 10_000
+HOMES = (1, 10, 100)
+MANY = 10_000
+FILES = {"csv": "homes.toml", "sql": "homes.db"}
+"""Formats that are files; the others are folders."""
+console = Console()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One community made: wall seconds from nothing to the whole folder, half-hours of all homes, bytes on disk, and
+    the highest resident memory meanwhile.
+    """
+
+    homes: int
+    seconds: float
+    rows: int
+    size_bytes: int
+    peak_bytes: int
 
 
 @contextmanager
-def peak_memory() -> Iterator[list[float]]:
-    """Peak of the memory of this process and its children while it lasts, MB, in the list's only place."""
-    peak, ended = [0.0], threading.Event()
+def peak_memory() -> Iterator[list[int]]:
+    """Highest resident memory of this process and its children so far, bytes, in a list of one."""
+    peak, done, process = [0], threading.Event(), psutil.Process()
 
-    def watch() -> None:
-        me = psutil.Process()
-        while not ended.wait(0.1):
-            total = 0
-            for process in (me, *me.children(recursive=True)):
+    def sample() -> None:
+        while not done.wait(0.05):
+            total = process.memory_info().rss
+            for child in process.children(recursive=True):
                 try:
-                    total += process.memory_info().rss
-                except psutil.NoSuchProcess:
+                    total += child.memory_info().rss
+                except psutil.Error:  # has just ended
                     continue
-            peak[0] = max(peak[0], total / MB)
+            peak[0] = max(peak[0], total)
 
-    thread = threading.Thread(target=watch)
+    thread = threading.Thread(target=sample, daemon=True)
     thread.start()
     try:
         yield peak
     finally:
-        ended.set()
+        done.set()
         thread.join()
 
 
-def generate(homes: int, workers: int | None) -> tuple[float, int, float, float]:
-    """Seconds, rows, MB a home and peak MB of memory."""
-    with TemporaryDirectory() as folder, peak_memory() as peak:
+def measure(homes: int, workers: int) -> Measured:
+    """Make a community in a temporary folder."""
+    with tempfile.TemporaryDirectory() as folder, peak_memory() as peak, Progress(transient=True) as shown:
+        root = Path(folder) / "homes"
+        task = shown.add_task(f"{homes:,} homes, {workers} process{'es' if workers > 1 else ''}", total=homes)
         began = time.perf_counter()
-        prepare_homes(RunConfig(homes=homes), Path(folder) / "homes", workers=workers)
+        prepare_homes(RunConfig(homes=homes), root, lambda done, _: shown.update(task, completed=done), workers)
         seconds = time.perf_counter() - began
-        first = home_folders(Path(folder) / "homes")[0]
-        size = sum(file.stat().st_size for file in first.iterdir() if file.name != "weather_forecast.parquet") / MB
-        return seconds, homes * len(read_readings(first)), size, peak[0]
+        folders = home_folders(root)
+        rows = len(read_readings(folders[0])) * len(folders)
+        files = {stat.st_ino: stat.st_size for stat in (file.stat() for file in root.rglob("*") if file.is_file())}
+    return Measured(homes, seconds, rows, sum(files.values()), peak[0])
 
 
-def read(name: str, folder: Path) -> tuple[float, float]:
-    """Seconds to write and to read one home in a format."""
-    homes = IMPORTERS["commonwatt"].load(str(folder / "homes")).homes
-    save, load = IMPORTERS[name].save, IMPORTERS[name].load
+def time_of_many(few: Measured, more: Measured) -> float:
+    """Seconds that :data:`MANY` homes take at the pace between two measured numbers of homes."""
+    pace = (more.seconds - few.seconds) / (more.homes - few.homes)
+    return more.seconds + pace * (MANY - more.homes)
+
+
+def generation_table(runs: list[tuple[int, list[Measured]]]) -> Table:
+    """Speed of making homes, for each number of workers and homes."""
+    table = Table(title="Home-years generated and written")
+    for name in ("processes", "homes", "seconds", "homes/s", "rows/s", "MB a home", "peak memory", f"{MANY:,} homes"):
+        table.add_column(name, justify="right")
+    for workers, measured in runs:
+        for few, more in zip([None, *measured], measured, strict=False):
+            table.add_row(
+                str(workers), f"{more.homes:,}", f"{more.seconds:.2f}", f"{more.homes / more.seconds:.1f}",
+                f"{more.rows / more.seconds:,.0f}", f"{more.size_bytes / more.homes / 1e6:.2f}",
+                f"{more.peak_bytes / 1e6:,.0f} MB",
+                f"about {time_of_many(few, more) / 60:.1f} min" if few is not None else "",
+            )  # fmt: skip
+    return table
+
+
+def import_table() -> Table:
+    """Speed of reading a year of one home in each format that can be written."""
+    table = Table(title="A year of one home read")
+    for name in ("format", "MB", "seconds", "rows/s"):
+        table.add_column(name, justify="left" if name == "format" else "right")
+    with tempfile.TemporaryDirectory() as folder:
+        prepare_homes(RunConfig(homes=2), Path(folder) / "made")
+        source = home_folders(Path(folder) / "made")[1]  # has solar
+        home = (read_facts(source), read_readings(source))
+        for name, importer in IMPORTERS.items():
+            if importer.save is not None:
+                table.add_row(name, *read_speed(name, home, Path(folder)))
+    return table
+
+
+def read_speed(name: str, home: Home, folder: Path) -> tuple[str, str, str]:
+    """MB, seconds and rows a second of one format; the best of three."""
+    target = folder / name / FILES.get(name, "homes")
+    target.parent.mkdir()
+    save = IMPORTERS[name].save
     assert save is not None
-    target = folder / name
-    began = time.perf_counter()
-    save(homes, target)
-    written = time.perf_counter()
-    source = {"csv": f"{target}.toml", "sql": f"sqlite:///{target}"}.get(name, str(target))
-    load(source)
-    return written - began, time.perf_counter() - written
+    save([home], target)
+    size = sum(file.stat().st_size for file in target.parent.rglob("*") if file.is_file())
+    seconds, rows = float("inf"), 0
+    for _ in range(3):
+        began = time.perf_counter()
+        rows = len(importer_for(str(target)).load(str(target)).homes[0][1])
+        seconds = min(seconds, time.perf_counter() - began)
+    return f"{size / 1e6:.2f}", f"{seconds:.3f}", f"{rows / seconds:,.0f}"
 
 
-def main(homes: Annotated[int, typer.Option(min=1, help="homes of the largest stream")] = 200) -> None:
-    """Print both tables."""
-    console = Console()
-    table = Table(title="Homes made and written, a year each")
-    for heading in ("homes", "processes", "s", "homes/s", "rows/s", "MB a home", "peak MB", f"{FULL_STREAM:,} take"):
-        table.add_column(heading, justify="right")
-    for count, workers in ((10, 1), (homes, 1), (homes, None)):
-        seconds, rows, size, peak = generate(count, workers)
-        table.add_row(
-            f"{count:,}", "1" if workers else "as pay", f"{seconds:.1f}", f"{count / seconds:.1f}",
-            f"{rows / seconds:,.0f}", f"{size:.2f}", f"{peak:,.0f}", f"{FULL_STREAM / count * seconds / 60:.0f} min",
-        )  # fmt: skip
-    console.print(table)
-    table = Table(title="A home-year written and read, by format")
-    for heading in ("format", "rows/s written", "rows/s read"):
-        table.add_column(heading, justify="right")
-    with TemporaryDirectory() as folder:
-        prepare_homes(RunConfig(homes=1), Path(folder) / "homes")
-        rows = len(read_readings(home_folders(Path(folder) / "homes")[0]))
-        for name in IMPORTERS:
-            written, loaded = read(name, Path(folder))
-            table.add_row(name, f"{rows / written:,.0f}", f"{rows / loaded:,.0f}")
-    console.print(table)
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--homes", type=int, help="measure so many homes on all cores, and nothing else")
+    asked = parser.parse_args().homes
+    cores = max(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 1)
+    measure(1, 1)  # loads what is loaded late
+    if asked:
+        console.print(generation_table([(cores, [measure(asked, cores)])]))
+        return
+    ways = [1, cores] if cores > 1 else [1]
+    console.print(generation_table([(workers, [measure(homes, workers) for homes in HOMES]) for workers in ways]))
+    console.print(import_table())
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()

@@ -35,7 +35,7 @@ def test_the_whole_command_on_a_small_folder(folder, tmp_path):
     found = json.loads((out / "validation.json").read_text())
     assert found["provenance"]["real_homes"] == ["A-1", "B"] and found["provenance"]["generated_homes"] == 3
     assert found["provenance"]["options"] == {
-        "against": str(folder.path), "homes": 3, "seed": 0, "climate": "10", "stock": "",
+        "against": "citylearn:homes", "homes": 3, "seed": 0, "climate": "10", "stock": "",
     }  # fmt: skip
     assert found["forecast"]["first_test_day"] == "2017-07-15"
     assert found["two_sample"][0]["generated"]["auc"] > 0.5 and found["two_sample"][0]["yardstick"] is None
