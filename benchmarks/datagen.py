@@ -95,17 +95,17 @@ def time_of_many(few: Measured, more: Measured) -> float:
 
 
 def generation_table(runs: list[tuple[int, list[Measured]]]) -> Table:
-    """Speed of making homes, for each number of workers and homes."""
+    """Speed of making homes, for each number of workers and homes; from the last two how long many would take."""
     table = Table(title="Home-years generated and written")
-    for name in ("processes", "homes", "seconds", "homes/s", "rows/s", "MB a home", "peak memory", f"{MANY:,} homes"):
+    for name in ("workers", "homes", "seconds", "homes/s", "rows/s", "MB each", "peak MB", f"{MANY:,}"):
         table.add_column(name, justify="right")
     for workers, measured in runs:
-        for few, more in zip([None, *measured], measured, strict=False):
+        for run in measured:
+            many = time_of_many(*measured[-2:]) if run is measured[-1] and len(measured) > 1 else None
             table.add_row(
-                str(workers), f"{more.homes:,}", f"{more.seconds:.2f}", f"{more.homes / more.seconds:.1f}",
-                f"{more.rows / more.seconds:,.0f}", f"{more.size_bytes / more.homes / 1e6:.2f}",
-                f"{more.peak_bytes / 1e6:,.0f} MB",
-                f"about {time_of_many(few, more) / 60:.1f} min" if few is not None else "",
+                str(workers), f"{run.homes:,}", f"{run.seconds:.2f}", f"{run.homes / run.seconds:.1f}",
+                f"{run.rows / run.seconds:,.0f}", f"{run.size_bytes / run.homes / 1e6:.2f}",
+                f"{run.peak_bytes / 1e6:,.0f}", f"{many / 60:.1f} min" if many else "",
             )  # fmt: skip
     return table
 
