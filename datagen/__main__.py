@@ -15,7 +15,8 @@ from rich.progress import Progress
 from common.config import RunConfig
 from common.errors import UserError
 from datagen.community import import_homes, prepare_homes
-from datagen.importers import IMPORTERS, importer_for
+from datagen.exporting import WRITABLE, export_homes
+from datagen.importers import IMPORTERS
 from datagen.importing import ImportOptions
 from datagen.inventory import print_homes
 from datagen.manifest import CommunityManifest
@@ -28,7 +29,6 @@ _console = Console()
 _errors = Console(stderr=True)
 
 Seed = Annotated[int, typer.Option(min=0, help="of everything random")]
-SavableFormats = [name for name, importer in IMPORTERS.items() if importer.save is not None]
 app.command()(validate)
 
 
@@ -80,17 +80,12 @@ def import_(
 def export(
     source: Annotated[str, typer.Argument(help="homes in any format, such as a folder of 'import' or 'generate'")],
     out: Annotated[Path, typer.Option(help="new file or folder")],
-    format_: Annotated[str, typer.Option("--format", help=f"one of: {', '.join(SavableFormats)}")],
+    format_: Annotated[str, typer.Option("--format", help=f"one of: {', '.join(WRITABLE)}")],
 ) -> None:
     """Write homes in another format."""
-    if format_ not in SavableFormats:
-        raise UserError(f"--format '{format_}' is unknown; choose one of: {', '.join(SavableFormats)}")
-    save = IMPORTERS[format_].save
-    assert save is not None
-    imported = importer_for(source).load(source)
-    with _errors.status(f"Writing {len(imported.homes)} homes"):
-        save(imported.homes, out)
-    _console.print(f"{len(imported.homes)} homes as {format_} in {out}", highlight=False, markup=False)
+    with _errors.status("Writing homes"):
+        count = export_homes(source, format_, out)
+    _console.print(f"{count} home{'s' if count > 1 else ''} as {format_} in {out}", highlight=False, markup=False)
 
 
 @app.command()

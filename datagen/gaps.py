@@ -7,13 +7,15 @@ is used its gaps are filled with what was metered a week before, which is known 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from common.clock import local_of
+from common.clock import TIMEZONE, local_of
 from common.readings import Readings
-from common.units import SLOT_HOURS, SLOTS_PER_DAY
+from common.units import SLOT_HOURS, SLOT_SECONDS, SLOTS_PER_DAY
 
 WEEK_SLOTS = 7 * SLOTS_PER_DAY
 
@@ -40,10 +42,20 @@ def gaps_of(readings: Readings) -> list[Gap]:
     ]
 
 
+def gap_days(readings: Readings) -> list[date]:
+    """Local days on which some slot has no reading, in order."""
+    if readings.metered is None:
+        return []
+    slots = readings.first_slot + np.flatnonzero(~readings.metered)
+    local = pd.DatetimeIndex(pd.to_datetime(slots * SLOT_SECONDS, unit="s", utc=True)).tz_convert(TIMEZONE)
+    return [moment.date() for moment in local.normalize().unique()]
+
+
 def fill_gaps(readings: Readings) -> Readings:
     """Readings whose gaps hold the energies of the same half-hour a week before, else of the day before, else zero.
 
-    A filled slot serves as source for later ones, so a long gap repeats the week before it.  ``metered`` is kept.
+    A filled slot serves as source for later ones, so a long gap repeats the week before it.  A week is 336
+    slots: in the week after a clock change that is an hour off by the local clock.  ``metered`` is kept.
     """
     if readings.metered is None or readings.metered.all():
         return readings

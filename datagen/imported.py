@@ -8,14 +8,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
-import pandas as pd
 
-from common.clock import TIMEZONE, day_slots, local_of
+from common.clock import day_slots, local_of
 from common.config import RunConfig
 from common.errors import UserError
 from common.readings import Readings
-from common.units import SLOT_SECONDS
-from datagen.gaps import Gap, fill_gaps, gaps_of
+from datagen.gaps import Gap, fill_gaps, gap_days, gaps_of
 from datagen.importers import Importer, citylearn, importer_for
 from datagen.neighbours import neighbours_of
 from datagen.source import Community, Home, asked_days, parse_day, plus_days
@@ -101,15 +99,6 @@ def dead_share(readings: Readings) -> float:
     counted = dark if dark.any() else counted
     dead = readings.load_wh[:whole].reshape(-1, 2).sum(axis=1)[counted] < 1
     return float(dead.mean()) if len(dead) else 1.0
-
-
-def gap_days(readings: Readings) -> list[date]:
-    """Local days on which some slot has no reading, in order."""
-    if readings.metered is None:
-        return []
-    slots = readings.first_slot + np.flatnonzero(~readings.metered)
-    local = pd.DatetimeIndex(pd.to_datetime(slots * SLOT_SECONDS, unit="s", utc=True)).tz_convert(TIMEZONE)
-    return [moment.date() for moment in local.normalize().unique()]
 
 
 def _choose_homes(config: RunConfig, homes: list[Home], where: str) -> tuple[list[Home], list[str]]:

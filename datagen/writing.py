@@ -29,6 +29,7 @@ from common.errors import UserError
 from common.readings import HomeFacts, Readings, WeatherForecast, write_home
 from common.threads import one_thread
 from common.units import SLOT_HOURS, WH_PER_KWH
+from datagen.gaps import gap_days
 from datagen.manifest import CommunityManifest, community_hash, home_digest, write_manifest
 from datagen.source import Community, Home, HomeRecipe
 
@@ -137,7 +138,7 @@ def _written_here(
             _share(forecast, folder / FORECAST_FILE)
         elif forecast is not None:
             forecast = folder / FORECAST_FILE
-        yield WrittenHome(facts.home_id, home_digest(facts, readings), _gap_days(readings))
+        yield WrittenHome(facts.home_id, home_digest(facts, readings), tuple(gap_days(readings)))
 
 
 def _written_by_workers(
@@ -207,15 +208,6 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _gap_days(readings: Readings) -> tuple[date, ...]:
-    """Local days on which some slot has no reading."""
-    if readings.metered is None:
-        return ()
-    from datagen.imported import gap_days  # brings all importers, which a worker has no use for
-
-    return tuple(gap_days(readings))
 
 
 def _connected(facts: HomeFacts, readings: Readings) -> HomeFacts:

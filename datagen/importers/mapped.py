@@ -74,7 +74,7 @@ from datagen.importers.tables import (
     usual_length_s,
     utc_seconds_of,
 )
-from datagen.importers.walltime import utc_seconds
+from datagen.importers.walltime import utc_seconds, utc_seconds_of_ends
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -209,19 +209,9 @@ def _rows(mapping: Mapping, file: Path, table: pd.DataFrame) -> _Rows:
         if time.timezone == "UTC":
             seconds = utc_seconds_of(wall)
         else:
-            wall = _after_skip(wall, time.timezone) if time.label == "end" else wall
-            seconds = utc_seconds(wall, time.timezone, bad_time)
+            convert = utc_seconds_of_ends if time.label == "end" else utc_seconds
+            seconds = convert(wall, time.timezone, bad_time)
     return _Rows(file, seconds, values, index + mapping.skip_lines + 2)
-
-
-def _after_skip(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
-    """Ends of intervals with the moment that clocks skip to in place of the one that they skip from: 02:00 is 03:00."""
-    there = wall.tz_localize(timezone, ambiguous=np.ones(len(wall), np.bool_), nonexistent="NaT")
-    before = (wall - pd.Timedelta(seconds=1)).tz_localize(
-        timezone, ambiguous=np.ones(len(wall), np.bool_), nonexistent="NaT"
-    )
-    edge = np.asarray(there.isna()) & np.asarray(before.notna())
-    return pd.DatetimeIndex(wall.where(~edge, (before + pd.Timedelta(seconds=1)).tz_localize(None)))
 
 
 def _home(path: Path, mapping: Mapping, home_id: str, parts: list[_Rows], warnings: list[str]) -> Home:

@@ -7,7 +7,6 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -59,12 +58,10 @@ class TimeColumn(_Part):
     @field_validator("timezone")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name != OFFSET:
-            try:
-                ZoneInfo(name)
-            except (ValueError, OSError, KeyError):  # a path, a folder, no such zone
-                raise ValueError(f'expected "UTC", "{TIMEZONE}" or another IANA name, or "{OFFSET}"') from None
-        return name
+        try:
+            return name if name == OFFSET else known_timezone(name)
+        except ValueError:
+            raise ValueError(f'expected "UTC", "{TIMEZONE}" or another IANA name, or "{OFFSET}"') from None
 
     @property
     def columns(self) -> list[str]:

@@ -31,9 +31,7 @@ def utc_seconds(wall: pd.DatetimeIndex, timezone: str, bad_row: Callable[[int, s
     """
     if len(wall) > 1 and (np.diff(wall.asi8) < 0).sum() > (len(wall) - 1) / 2:
         return utc_seconds(wall[::-1], timezone, lambda row, text: bad_row(len(wall) - 1 - row, text))[::-1].copy()
-    n = len(wall)
-    summer = wall.tz_localize(timezone, ambiguous=np.ones(n, np.bool_), nonexistent="NaT")
-    winter = wall.tz_localize(timezone, ambiguous=np.zeros(n, np.bool_), nonexistent="NaT")
+    summer, winter = _meanings(wall, timezone)
     skipped = np.flatnonzero(np.asarray(summer.isna()) & ~np.asarray(wall.isna()))
     if len(skipped):
         row = int(skipped[0])
@@ -44,6 +42,27 @@ def utc_seconds(wall: pd.DatetimeIndex, timezone: str, bad_row: Callable[[int, s
     ambiguous = np.asarray(summer != winter)
     again = ambiguous & np.asarray(pd.Series(wall).duplicated())
     return np.where(again, _seconds(winter), _seconds(summer))
+
+
+def utc_seconds_of_ends(wall: pd.DatetimeIndex, timezone: str, bad_row: Callable[[int, str], UserError]) -> Ints:
+    """The same for times that name the ends of intervals, shape ``(n,)``.
+
+    In spring an end may be called 02:00 or 03:00.  In autumn ends are called 01:00, 01:00, 02:00 by the clock, or
+    01:00, 02:00, 02:00 by those who add an hour to its beginning: then the instant before each tells what it closes.
+    """
+    before = wall - pd.Timedelta(seconds=1)
+    summer, winter = _meanings(wall, timezone)
+    summer_before, winter_before = _meanings(before, timezone)
+    skipped_to = np.asarray(summer.isna()) & np.asarray(summer_before.notna())
+    ends = (summer_before + pd.Timedelta(seconds=1)).tz_convert(timezone).tz_localize(None)
+    there = np.asarray(summer.notna()) & np.asarray(summer_before.notna())
+    in_repeated, closes_repeated = np.asarray(summer != winter), np.asarray(summer_before != winter_before)
+    twice = np.asarray(pd.Series(wall).duplicated())
+    by_beginning = bool((there & closes_repeated & ~in_repeated & twice).any())
+    late = (there & (in_repeated | closes_repeated) & by_beginning).astype(np.int64)
+    told = pd.DatetimeIndex(wall.where(~skipped_to, ends)) - pd.to_timedelta(late, unit="s")
+    seconds: Ints = utc_seconds(told, timezone, bad_row) + late
+    return seconds
 
 
 def without_skipped(wall: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, int]:
@@ -59,6 +78,14 @@ def without_skipped(wall: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeI
     later = wall + pd.Timedelta(hours=1)
     moved = skipped & ~np.asarray(later.isin(wall))
     return pd.DatetimeIndex(np.where(moved, later, wall)), int(moved.sum())
+
+
+def _meanings(wall: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Moments of wall times, a repeated hour taken as daylight-saving and as standard time; NaT where skipped."""
+    summer, winter = (
+        wall.tz_localize(timezone, ambiguous=np.full(len(wall), meant), nonexistent="NaT") for meant in (True, False)
+    )
+    return summer, winter
 
 
 def _seconds(moments: pd.DatetimeIndex) -> Ints:

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from common.errors import UserError
-from common.readings import home_folders, read_facts, read_forecast, read_readings
-from datagen.__main__ import SavableFormats, app
+from common.readings import home_folders, read_facts, read_forecast, read_readings, write_home
+from datagen.__main__ import app
+from datagen.exporting import WRITABLE
 from datagen.importers import IMPORTERS, importer_for
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +57,7 @@ def test_import_names_homes(folder, tmp_path):
     assert [(f.home_id, f.pv_kw) for f in facts] == [("mine-1", 4.2), ("mine-2", 0.0)]
 
 
-@pytest.mark.parametrize("name", SavableFormats)
+@pytest.mark.parametrize("name", WRITABLE)
 def test_every_format_is_exported_and_imported(folder, tmp_path, name):
     done = invoke("export", folder.path, "--format", name, "--out", tmp_path / "out")
     assert done.exit_code == 0
@@ -108,3 +110,17 @@ def test_several_homes_are_summed_up(tmp_path):
     invoke("generate", "--homes", "3", "--out", tmp_path / "a")
     shown = invoke("describe", tmp_path / "a").output
     assert "load kWh/y: mean" in shown and "appliances, mean kWh/y: fridge" in shown and "solar, 10 %" in shown
+
+
+def test_an_export_that_fails_leaves_nothing(folder, tmp_path):
+    invoke("generate", "--homes", "1", "--out", tmp_path / "a")
+    (home,) = home_folders(tmp_path / "a")
+    readings = read_readings(home)
+    metered = np.arange(len(readings)) != 500
+    write_home(home, read_facts(home), replace(readings, metered=metered))
+    for name in ("citylearn", "xlsx"):
+        with pytest.raises(UserError):
+            invoke("export", tmp_path / "a", "--format", name, "--out", tmp_path / "b" / "c")
+    assert not (tmp_path / "b").exists() or not list((tmp_path / "b").iterdir())
+    with pytest.raises(UserError, match="exists already"):
+        invoke("export", tmp_path / "a", "--format", "commonwatt", "--out", folder.path)

@@ -14,7 +14,8 @@ from common.config import RunConfig
 from common.errors import UserError
 from common.readings import FORECAST_LEAD_HOURS, HomeFacts, Readings, WeatherForecast, read_readings, write_home
 from datagen.community import prepare_homes
-from datagen.imported import dead_share, gap_days, imported_community
+from datagen.gaps import gap_days
+from datagen.imported import dead_share, imported_community
 from datagen.importers.prepared import save
 
 FIRST = date(2024, 2, 1)

@@ -285,3 +285,24 @@ def test_an_unknown_time_zone_is_refused(tmp_path):
     )
     with pytest.raises(UserError, match="'Mars/X' is no time zone"):
         load(str(tmp_path / "a.toml"))
+
+
+@pytest.mark.parametrize(
+    "labels", [["01:00", "01:00", "02:00"], ["01:00", "02:00", "02:00"]], ids=["by the clock", "by their beginning"]
+)
+def test_both_customs_of_naming_the_ends_of_autumn_hours(tmp_path, labels):
+    # From before the change in spring, where the label 02:00 or 03:00 ends the same hour.
+    wall = pd.date_range("2024-03-01 09:00", "2024-11-03 07:00", freq="h", tz="UTC").tz_convert("America/Los_Angeles")
+    before = [f"{moment:%Y-%m-%d %H:%M}" for moment in wall]
+    after = [f"2024-11-03 {hour:02d}:00" for hour in range(3, 24)]
+    table = pd.DataFrame({"t": before + [f"2024-11-03 {label}" for label in labels] + after})
+    table["kwh"] = np.arange(len(table)) / 100 + 0.5
+    table.to_csv(tmp_path / "a.csv", index=False)
+    (tmp_path / "a.toml").write_text(
+        'files = ["a.csv"]\n[time]\ncolumn = "t"\ntimezone = "America/Los_Angeles"\nlabel = "end"\n'
+        '[load]\ncolumn = "kwh"\nunit = "kWh"\n'
+    )
+    imported = load(str(tmp_path / "a.toml"))
+    ((_, readings),) = imported.homes
+    assert readings.metered is None and not imported.warnings
+    assert readings.load_wh.reshape(-1, 2).sum(axis=1).tolist() == (1000 * table.kwh).round().astype(int).tolist()

@@ -1,0 +1,46 @@
+"""Homes written in another format, complete or not at all: what ``python -m datagen export`` does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from common.errors import UserError
+from datagen.importers import IMPORTERS, importer_for
+
+WRITABLE = tuple(name for name, importer in IMPORTERS.items() if importer.save is not None)
+"""Formats that homes can be written in."""
+
+
+def export_homes(source: str, format_name: str, out: Path) -> int:
+    """Write the homes of a source at ``out`` and return how many there are.
+
+    They are written into a draft beside it, which only its owner may read, and then take their names: a failure leaves
+    nothing.
+
+    Raises:
+        UserError: an unknown format, bad data, homes that the format cannot hold, or something in the place.
+    """
+    if format_name not in WRITABLE:
+        raise UserError(f"--format '{format_name}' is unknown; choose one of: {', '.join(WRITABLE)}")
+    save = IMPORTERS[format_name].save
+    assert save is not None
+    homes = importer_for(source).load(source).homes
+    out = out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.parent / f".{out.name}.{os.getpid()}.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    try:
+        save(homes, draft / out.name)
+        written = sorted(draft.iterdir())
+        for path in written:
+            place = out.parent / path.name
+            if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+                raise UserError(f"{place}: exists already; name another, so that nothing is overwritten")
+        for path in written:
+            path.replace(out.parent / path.name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return len(homes)
