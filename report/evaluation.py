@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -62,6 +61,22 @@ class DayRow(Part):
     day_max_ratio: float | None
 
 
+class HomeRow(Part):
+    """One home over the days that it reported; costs in $, positive when it pays.
+
+    ``worse_off``: it pays at least a cent more than with its own battery alone.
+    """
+
+    home_id: str
+    days: int
+    b1_usd: float
+    battery_only_usd: float
+    p2p_usd: float
+    savings_usd: float
+    savings_percent_b1: float | None
+    worse_off: bool
+
+
 class Evaluation(Part):
     """``evaluate.json``: figures over all days together, unless the name says mean or p99 (over days).
 
@@ -91,6 +106,7 @@ class Evaluation(Part):
     days: int
     seconds: float
     by_day: list[DayRow]
+    by_home: list[HomeRow]
     config: dict[str, str | int | float | bool]
     data_hash: str
 
@@ -120,7 +136,7 @@ def evaluation(
     outcomes: Sequence[DayOutcome], battery: BatterySpec, config: RunConfig, data_hash: str, seconds: float
 ) -> Evaluation:
     """Figures over at least one day."""
-    rows = [_day_row(outcome) for outcome in outcomes]
+    rows, homes = [_day_row(outcome) for outcome in outcomes], _home_rows(outcomes)
     sums = [outcome.paid.community for outcome in outcomes]
     b0, b1, p2p = sum(s.b0_nusd for s in sums), sum(s.b1_nusd for s in sums), sum(s.p2p_nusd for s in sums)
     charged, discharged = sum(s.charged_wh for s in sums), sum(s.discharged_wh for s in sums)
@@ -130,7 +146,7 @@ def evaluation(
         savings_percent_b1=percent(b1 - p2p, b1),
         savings_percent_b0=percent(b0 - p2p, b0),
         captured_share=captured_share(b1, p2p, sum(optima)) if len(optima) == len(outcomes) else None,
-        homes_worse_off=_worse_off(outcomes),
+        homes_worse_off=sum(home.worse_off for home in homes),
         peak_window_cut_percent=_window_cut(outcomes),
         day_max_ratio_mean=round(float(np.mean(ratios)), 6) if ratios else None,
         day_max_ratio_p99=round(float(np.percentile(ratios, 99)), 6) if ratios else None,
@@ -140,10 +156,11 @@ def evaluation(
             charged, discharged, sum(s.stored_change_wh for s in sums), battery
         ),
         trades_per_day=sum(outcome.trades for outcome in outcomes) / len(outcomes),
-        homes=len({home for outcome in outcomes for home in outcome.paid.home_ids}),
+        homes=len(homes),
         days=len(outcomes),
         seconds=round(seconds, 3),
         by_day=rows,
+        by_home=homes,
         config=config.published(),
         data_hash=data_hash,
     )
@@ -189,14 +206,26 @@ def _day_row(outcome: DayOutcome) -> DayRow:
     )
 
 
-def _worse_off(outcomes: Sequence[DayOutcome]) -> int:
-    """Homes that paid at least a cent more than with their battery alone, over all the days that they reported."""
-    loss_nusd: Counter[str] = Counter()
+def _home_rows(outcomes: Sequence[DayOutcome]) -> list[HomeRow]:
+    """Each home over all the days that it reported, in the order of ids."""
+    paid_nusd: dict[str, list[int]] = {}
     for paid in (outcome.paid for outcome in outcomes):
-        extra = paid.p2p_nusd - paid.battery_only_nusd
-        for home_id, nusd, said in zip(paid.home_ids, extra.tolist(), paid.reported.tolist(), strict=True):
-            loss_nusd[home_id] += nusd if said else 0
-    return sum(nusd >= WORSE_OFF_NUSD for nusd in loss_nusd.values())
+        costs = (np.ones_like(paid.b1_nusd), paid.b1_nusd, paid.battery_only_nusd, paid.p2p_nusd)
+        for home_id, row in zip(paid.home_ids, (np.stack(costs) * paid.reported).T.tolist(), strict=True):
+            paid_nusd[home_id] = [a + b for a, b in zip(paid_nusd.get(home_id, [0] * len(row)), row, strict=True)]
+    return [
+        HomeRow(
+            home_id=home_id,
+            days=days,
+            b1_usd=usd(b1),
+            battery_only_usd=usd(alone),
+            p2p_usd=usd(p2p),
+            savings_usd=usd(b1 - p2p),
+            savings_percent_b1=percent(b1 - p2p, b1),
+            worse_off=p2p - alone >= WORSE_OFF_NUSD,
+        )
+        for home_id, (days, b1, alone, p2p) in sorted(paid_nusd.items())
+    ]
 
 
 def _window_cut(outcomes: Sequence[DayOutcome]) -> float | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,8 @@ from report.schema import Home, Result
 
 HOMES_SHOWN = 20
 DAYS_SHOWN = 10
+
+_Row = TypeVar("_Row")
 
 
 def print_result(result: Result, console: Console, seconds: Mapping[str, float], files: Sequence[Path]) -> None:
@@ -35,7 +38,7 @@ def print_result(result: Result, console: Console, seconds: Mapping[str, float],
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     """Print an evaluation: its figures, and its first days."""
     e = evaluation
-    table = _pairs(f"{e.days} days, {e.homes} homes")
+    table = _pairs(f"{e.days} day{'s' if e.days > 1 else ''}, {e.homes} homes")
     table.add_row("savings against b1 (own solar, no battery)", _percent(e.savings_percent_b1))
     table.add_row("savings against b0 (own solar's share included)", _percent(e.savings_percent_b0))
     table.add_row("captured share of the community optimum", _share(e.captured_share))
@@ -57,6 +60,37 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     if len(e.by_day) > DAYS_SHOWN:
         days.caption = f"and {len(e.by_day) - DAYS_SHOWN} more days"
     console.print(days)
+    console.print(_homes_of(e))
+
+
+def _homes_of(evaluation: Evaluation) -> Table:
+    """Homes by savings; of many, those that save most and those that save least."""
+    table = _table("By home, all days together", "home", "b1", "own battery", "P2P", "saved", "")
+    shown, hidden = _extremes(evaluation.by_home, lambda home: (-home.savings_usd, home.home_id))
+    for home in shown:
+        costs = (home.b1_usd, home.battery_only_usd, home.p2p_usd, home.savings_usd)
+        table.add_row(_name(home.home_id, home.worse_off), *map(_usd, costs), _percent(home.savings_percent_b1))
+    table.caption = _hidden_text("! worse off than with its own battery alone", hidden)
+    return table
+
+
+def _extremes(homes: Sequence[_Row], by: Callable[[_Row], tuple[float, str]]) -> tuple[list[_Row], int]:
+    """The first and the last of many, and how many lie between them."""
+    ranked = sorted(homes, key=by)
+    half = HOMES_SHOWN // 2
+    shown = ranked if len(ranked) <= HOMES_SHOWN else ranked[:half] + ranked[-half:]
+    return shown, len(ranked) - len(shown)
+
+
+def _hidden_text(caption: str, hidden: int) -> str:
+    between = f"\n{hidden} homes between the first and the last {HOMES_SHOWN // 2} are not shown"
+    return caption + (between if hidden else "")
+
+
+def _name(home_id: str, worse_off: bool) -> str:
+    """A home's name as it fits a column: its end tells it from its neighbours."""
+    short = home_id if len(home_id) <= 14 else f"{home_id[:4]}…{home_id[-9:]}"
+    return f"{short}{' !' if worse_off else ''}"
 
 
 def _headline(result: Result) -> Table:
@@ -107,25 +141,19 @@ def _peak_text(result: Result) -> str:
 
 def _home_table(result: Result) -> Table:
     """Homes by savings; of many, those that save most and those that save least."""
-    ranked = sorted(result.homes, key=lambda home: (-(home.savings_usd or 0.0), home.home_id))
-    half = HOMES_SHOWN // 2
-    shown = ranked if len(ranked) <= HOMES_SHOWN else ranked[:half] + ranked[-half:]
+    shown, hidden = _extremes(result.homes, lambda home: (-(home.savings_usd or 0.0), home.home_id))
     table = _table("Homes", "home", "b1", "own batt.", "P2P", "saved", "bought", "sold", "import", "export")
     for home in shown:
         table.add_row(*_home_cells(home))
-    hidden = len(ranked) - len(shown)
-    table.caption = "$ and kWh; ! worse off than with its own battery alone"
-    if hidden:
-        table.caption += f"\n{hidden} homes between the first and the last {half} are not shown"
+    table.caption = _hidden_text("$ and kWh; ! worse off than with its own battery alone", hidden)
     return table
 
 
 def _home_cells(home: Home) -> tuple[str, ...]:
-    name = home.home_id if len(home.home_id) <= 14 else f"{home.home_id[:13]}…"
     costs = (home.b1_usd, home.battery_only_usd, home.p2p_usd, home.savings_usd)
     energies = (home.bought_kwh, home.sold_kwh, home.imported_kwh, home.exported_kwh)
     return (
-        f"{name}{' !' if home.worse_off else ''}",
+        _name(home.home_id, bool(home.worse_off)),
         *("-" if cost is None else f"{cost:z.2f}" for cost in costs),
         *(f"{energy:.1f}" for energy in energies),
     )

@@ -28,6 +28,10 @@ def test_one_day_by_hand():
     assert (e.money_residual_nusd, e.energy_residual_wh) == (0, 0)
     assert e.round_trip_efficiency == pytest.approx(0.9, abs=1e-3)
     assert e.by_day[0].day == "2025-07-15"
+    assert [home.home_id for home in e.by_home] == ["elm", "oak"] and {home.days for home in e.by_home} == {1}
+    for name in ("b1_usd", "battery_only_usd", "p2p_usd"):
+        assert sum(getattr(home, name) for home in e.by_home) == pytest.approx(getattr(e.by_day[0], name))
+    assert sum(home.worse_off for home in e.by_home) == e.homes_worse_off
     assert Evaluation.model_validate_json(e.model_dump_json()) == e
 
 
