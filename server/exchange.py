@@ -60,6 +60,10 @@ def exchange(grid: Grid, messages: Iterable[Message], *, timeout_s: float, poll_
     return Replies({node: answered[node] for node in sorted(answered)}, silent)
 
 
+START_S = 60.0
+"""What a node's process may take to start, s: 5 to 13 s were seen for a simulation on two idle cores."""
+
+
 class Exchange:
     """The run's grid with its deadlines.
 
@@ -72,6 +76,10 @@ class Exchange:
     def __init__(self, grid: Grid, *, timeout_s: float, train_timeout_s: float, poll_s: float) -> None:
         self.grid = grid
         self._timeout_s, self._train_timeout_s, self._poll_s = timeout_s, train_timeout_s, poll_s
+
+    def greet(self, messages: Iterable[Message]) -> Replies:
+        """The first exchange: nodes may still be starting their processes, which takes longer than a later message."""
+        return exchange(self.grid, messages, timeout_s=max(self._timeout_s, START_S), poll_s=self._poll_s)
 
     def ask(self, messages: Iterable[Message]) -> Replies:
         """Exchange of market messages."""

@@ -23,7 +23,7 @@ from common.messages import Begin, HomeCard, Plan, RefusedOrder, Settle, SlotReq
 from common.units import SLOT_HOURS, WH_PER_KWH
 from market.service import MarketService
 from market.settlement import Settlement
-from server.exchange import Exchange
+from server.exchange import Exchange, Replies
 from server.learning import Learning
 from server.quoting import Quoter
 from server.strategy import MarketFedAvg
@@ -202,10 +202,14 @@ class Runner:
         raise UserError(f"{answered}: the warnings in events.jsonl say why the others did not")
 
     def _greet(self) -> list[HomeCard]:
-        return self._strategy.aggregate_hello(self._ask(self._strategy.configure_hello(self._exchange.grid)))
+        hello = self._strategy.configure_hello(self._exchange.grid)
+        return self._strategy.aggregate_hello(self._answered(self._exchange.greet(hello)))
 
     def _ask(self, messages: list[Message]) -> Mapping[int, Message]:
-        replies = self._exchange.ask(messages)
+        return self._answered(self._exchange.ask(messages))
+
+    def _answered(self, replies: Replies) -> Mapping[int, Message]:
+        """Replies that came; of the others it is written down why not."""
         for node, reason in replies.silent.items():
             for home in self._strategy.homes_of(node) or (f"node {node}",):
                 self._events.write("silent", home=home, reason=reason)
