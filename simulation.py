@@ -1,15 +1,15 @@
 """Commonwatt's composition root and command line.
 
 ``python simulation.py day`` runs a trading day through ``flwr run`` in simulation mode, ``deploy`` the same app over
-separate processes, and ``evaluate`` many days over the in-process grid.  ``app`` is the ServerApp of them all, and of a
-plain ``flwr run .``: it prepares the homes where it may, runs the community, and reports.
+separate processes, ``evaluate`` many days over the in-process grid, and ``train`` federated rounds without a market.
+``app`` is the ServerApp of them all, and of a plain ``flwr run .``: it prepares the homes where it may, runs the
+community, and reports.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +20,13 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, cast
 
 import typer
+from click.core import ParameterSource
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from rich.console import Console
 from rich.progress import Progress as RichProgress
 
+from common.checks import STRATEGIES
 from common.config import MODELS, BatterySpec, MarketRules, RunConfig, commonwatt_home
 from common.errors import UserError
 from common.events import EventLog
@@ -32,6 +34,9 @@ from common.tariff import load_tariff, tariff_names
 from datagen.community import prepare_homes, refuse_url
 from datagen.manifest import CommunityManifest
 from datagen.scenario import SCENARIOS
+from experiments.settings import with_settings
+from experiments.training import TRAINING, resume, run_experiment, watch_rounds
+from experiments.training import train as train_in_process
 from market.ledger import read_books
 from report.accounts import accounts, by_span
 from report.chart import day_png
@@ -44,13 +49,17 @@ from report.results import RunFacts, build_result, write_result
 from report.schema import Result
 from report.summary import print_evaluation, print_result
 from report.terminal import mistakes, output_folder
-from server.app import EVENTS, LEDGER, MODEL, run_community
+from report.training import TrainingResult, print_training
+from server.app import EVENTS, LEDGER, run_community
+from server.checkpoint import MODEL
 from server.launch import LaunchError, Value, run_to_end, simulation_superlink
-from server.local_grid import LocalGrid
+from server.local_grid import LocalGrid, new_run_id
 from server.loopback import deployment
+from server.training_run import ROUNDS
 
 RESULT, CHART, EVALUATION = "result.json", "day.png", "evaluate.json"
 PROJECT = Path(__file__).resolve().parent
+USUAL_WORKERS = min(os.cpu_count() or 1, 8)
 app = ServerApp()
 
 
@@ -59,7 +68,8 @@ def main(grid: Grid, context: Context) -> None:
     """Run the community that the run config describes, and report."""
     config = RunConfig.parse(context.run_config)
     out = _fresh_output(config, context.run_id)
-    events = EventLog(out / EVENTS)
+    training = config.mode == "train"
+    events = EventLog(out / EVENTS, watch_rounds(out) if training else None)
     try:
         started = datetime.now(UTC)
         manifest = root = None
@@ -67,11 +77,15 @@ def main(grid: Grid, context: Context) -> None:
             root = config.homes_root()
             manifest = prepare_homes(config, root)
             config = _resolved(config, manifest)
-        seconds = run_community(grid, config, out, events)
-        began = time.monotonic()
-        events.write("phase", name="report")
-        _report(config, root, out, manifest, started)
-        seconds["report"] = time.monotonic() - began
+        if training:
+            data_hash = manifest.data_hash if manifest else ""
+            seconds = run_experiment(grid, config, out, events, context.run_id, data_hash).seconds
+        else:
+            seconds = run_community(grid, config, out, events)
+            began = time.monotonic()
+            events.write("phase", name="report")
+            _report(config, root, out, manifest, started)
+            seconds["report"] = time.monotonic() - began
         events.write("run-ended", ok=True, seconds={name: round(value, 2) for name, value in seconds.items()})
     except UserError as error:
         events.write("error", message=str(error), mendable=True)
@@ -81,7 +95,7 @@ def main(grid: Grid, context: Context) -> None:
         raise
     finally:
         events.close()
-    print(f"Commonwatt wrote {out / RESULT}", flush=True)
+    print(f"Commonwatt wrote {out / (TRAINING if training else RESULT)}", flush=True)
 
 
 def _fresh_output(config: RunConfig, run_id: int) -> Path:
@@ -91,7 +105,7 @@ def _fresh_output(config: RunConfig, run_id: int) -> Path:
         UserError: it holds a run already, a path is relative, or an option is not for a run of its own.
     """
     refuse_url(config.data)
-    for name in ("out", "data", "homes_dir"):
+    for name in ("out", "data", "homes_dir", "init"):
         path = getattr(config, name)
         if path and path not in ("generated", "household") and not Path(path).is_absolute():
             raise UserError(f"{name.replace('_', '-')} '{path}': the path must be absolute")
@@ -107,8 +121,12 @@ def _fresh_output(config: RunConfig, run_id: int) -> Path:
 
 
 def _resolved(config: RunConfig, manifest: CommunityManifest) -> RunConfig:
-    """The run's options with what the data decided: homes, first day, and the data's name, for its path is private."""
-    return replace(config, homes=len(manifest.homes), date=manifest.start_date.isoformat(), data=manifest.source)
+    """The run's options with what the data decided: homes, first day, and the data's name, for its path is private.
+
+    A training run has no first day: without a date it learns from all but the last weeks.
+    """
+    first = config.date if config.mode == "train" else manifest.start_date.isoformat()
+    return replace(config, homes=len(manifest.homes), date=first, data=manifest.source)
 
 
 # -- after the run --------------------------------------------------------------------------------------------------
@@ -148,15 +166,10 @@ def _with_perfect_forecast(config: RunConfig, root: Path) -> dict[str, int]:
     with TemporaryDirectory() as folder:
         out = Path(folder)
         events = EventLog(out / EVENTS)
-        run_community(LocalGrid(client_app, 1, bound.flat(), run_id=_new_run_id()), bound, out, events)
+        run_community(LocalGrid(client_app, 1, bound.flat(), run_id=new_run_id()), bound, out, events)
         events.close()
         paid = accounts(read_books(out / LEDGER), load_tariff(config.tariff), BatterySpec())
     return dict(zip(paid.home_ids, paid.p2p_nusd.tolist(), strict=True))
-
-
-def _new_run_id() -> int:
-    """Run id for the in-process grid; homes keep their state by it, so none may come twice."""
-    return secrets.randbits(48)
 
 
 # -- command line ---------------------------------------------------------------------------------------------------
@@ -194,6 +207,10 @@ SolarShare = Annotated[
 SettlementName = Annotated[
     str, typer.Option("--settlement", help="firm: fills are duties; metered: trade what was metered.")
 ]
+Init = Annotated[
+    str, typer.Option(help="Start from this model.safetensors, or that of a run's or checkpoint's folder.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes of the simulation.")]
 Model = Annotated[str, typer.Option(help=f"Size of the Transformer: {', '.join(MODELS)}.")]
 
 
@@ -213,9 +230,8 @@ def day(
     model: Model = "full",
     climate: Climate = "12",
     slots: Annotated[int, typer.Option(min=0, help="Stop after so many half-hours; 0 for whole days.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes of the simulation.")] = min(
-        os.cpu_count() or 1, 8
-    ),
+    init: Init = "",
+    workers: Workers = USUAL_WORKERS,
 ) -> None:
     """Run a trading day through [bold]flwr run[/bold] in simulation mode: each household its own Flower client."""
     with mistakes(LaunchError):
@@ -224,14 +240,12 @@ def day(
             scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model, climate, neighbours
         )
         with output_folder(out) as folder:
-            config = replace(config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder))
+            config = replace(
+                config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder), init=_absolute(init)
+            )
             nodes = len(_prepare(config).homes)
             _console.print(f"{nodes} homes are ready; starting Flower")
-            federation: dict[str, Value] = {
-                "num-supernodes": nodes, "client-resources-num-cpus": 1, "init-args-num-cpus": min(workers, nodes),
-            }  # fmt: skip
-            with _cause(folder), simulation_superlink(folder / "flower") as link:
-                run_to_end(link, PROJECT, config.flat(), federation, _watch(folder))
+            _through_flower(config, folder, nodes, workers)
             _show_result(folder, began)
 
 
@@ -314,6 +328,26 @@ def _prepare(config: RunConfig) -> CommunityManifest:
     return manifest
 
 
+def _absolute(path: str) -> str:
+    """A path for processes that work elsewhere.
+
+    Raises:
+        UserError: nothing is there.
+    """
+    if path and not Path(path).exists():
+        raise UserError(f"{path}: no such file or folder")
+    return str(Path(path).resolve()) if path else ""
+
+
+def _through_flower(config: RunConfig, folder: Path, nodes: int, workers: int) -> None:
+    """Run the app through ``flwr run`` in simulation mode, and show how it goes."""
+    federation: dict[str, Value] = {
+        "num-supernodes": nodes, "client-resources-num-cpus": 1, "init-args-num-cpus": min(workers, nodes),
+    }  # fmt: skip
+    with _cause(folder), simulation_superlink(folder / "flower") as link:
+        run_to_end(link, PROJECT, config.flat(), federation, _watch(folder))
+
+
 @contextmanager
 def _cause(folder: Path) -> Iterator[None]:
     """Tell why a run failed in the words of its last event, rather than in those of the processes around it."""
@@ -364,6 +398,7 @@ def evaluate(
     forecaster: Annotated[
         str, typer.Option(help="hybrid, base (no Transformer), profile, or perfect (a bound).")
     ] = "hybrid",
+    init: Init = "",
 ) -> None:
     """Measure savings over many test days, with the same app on the in-process grid and a model frozen on each day."""
     from client.app import app as client_app
@@ -373,7 +408,7 @@ def evaluate(
         config = _options(
             scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model, climate, neighbours
         )
-        config = replace(config, forecaster=forecaster)
+        config = replace(config, forecaster=forecaster, init=_absolute(init))
         config.check()
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
@@ -384,11 +419,79 @@ def evaluate(
             logging.getLogger("flwr").setLevel(logging.ERROR)
             with Progress(_console) as shown:
                 events = EventLog(folder / EVENTS, lambda event: shown.update(cast(Event, event)))
-                run_community(LocalGrid(client_app, 1, config.flat(), run_id=_new_run_id()), config, folder, events)
+                run_community(LocalGrid(client_app, 1, config.flat(), run_id=new_run_id()), config, folder, events)
             measured = _evaluate(config, folder, manifest.data_hash, began)
             (folder / EVALUATION).write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
             print_evaluation(measured, _console)
             _console.print(f"[bold]Wrote[/] {folder / EVALUATION}", highlight=False, soft_wrap=True)
+
+
+@cli.command()
+def train(
+    context: typer.Context,
+    rounds: Annotated[int, typer.Option(min=1, help="Federated rounds.")] = 20,
+    strategy: Annotated[str, typer.Option(help=f"Rule of the average: {', '.join(STRATEGIES)}.")] = "fedavg",
+    data: Data = "",
+    homes: HomeCount = None,
+    scenario: Scenario = "default",
+    seed: Seed = 0,
+    date_: Annotated[
+        str, typer.Option("--date", help="Learn before this day, YYYY-MM-DD. \\[default: all but the last 8 weeks]")
+    ] = "",
+    out: Out = None,
+    solar_share: SolarShare = None,
+    model: Model = "small",
+    climate: Climate = "12",
+    neighbours: NeighbourCount = 0,
+    personalisation: Annotated[str, typer.Option(help="none, head (own heads) or finetune (own copy).")] = "none",
+    dp: Annotated[str, typer.Option(help="Differential privacy: none, fixed or adaptive clipping.")] = "none",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key of the run config.")
+    ] = None,
+    init: Init = "",
+    resumed: Annotated[
+        Path | None, typer.Option("--resume", help="Go on with the run in this folder; takes no other option.")
+    ] = None,
+    grid: Annotated[str, typer.Option(help="in-process, or ray: through flwr run in simulation mode.")] = "in-process",
+    workers: Workers = USUAL_WORKERS,
+) -> None:
+    """Train the forecasters by federation, without a market; measure them on days that nobody learned from."""
+    with mistakes(LaunchError):
+        if resumed is not None:
+            others = [
+                p
+                for p in context.params
+                if p != "resumed" and context.get_parameter_source(p) is ParameterSource.COMMANDLINE
+            ]
+            if others:
+                raise UserError(f"--resume takes all options from the run; leave out: {', '.join(sorted(others))}")
+            _show_training(resume(resumed.resolve(), _console), resumed.resolve())
+            return
+        if grid not in ("in-process", "ray"):
+            raise UserError(f"--grid {grid}: choose one of: in-process, ray")
+        config = _options(
+            scenario, homes, 1, seed, date_, data, "pge-tou-c", solar_share, "firm", model, climate, neighbours
+        )
+        config = replace(
+            config, mode="train", rounds=rounds, strategy=strategy, personalisation=personalisation, dp=dp,
+            init=_absolute(init),
+        )  # fmt: skip
+        config = with_settings(config, settings or [])
+        with output_folder(out) as folder:
+            config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
+            manifest = _prepare(config)
+            if grid == "ray":
+                _through_flower(config, folder, -(-len(manifest.homes) // config.homes_per_node), workers)
+                result = TrainingResult.model_validate_json((folder / TRAINING).read_bytes())
+            else:
+                result = train_in_process(_resolved(config, manifest), folder, manifest.data_hash, _console)
+            _show_training(result, folder)
+
+
+def _show_training(result: TrainingResult, folder: Path) -> None:
+    print_training(result, _console)
+    for name in (TRAINING, ROUNDS, MODEL):
+        _console.print(f"[bold]Wrote[/] {folder / name}", highlight=False, soft_wrap=True)
 
 
 def _evaluate(config: RunConfig, folder: Path, data_hash: str, began: float) -> Evaluation:

@@ -7,6 +7,7 @@ anything else is reported by its type only.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -14,7 +15,8 @@ from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordD
 from flwr.clientapp import ClientApp
 
 from client.fleet import Fleet
-from client.learner import base_statistics, correct, take_base
+from client.learner import base_statistics, correct, finetune, take_base, take_heads
+from client.learner import measure as measure_home
 from client.learner import train as train_home
 from client.node import drop_fleet, keep_fleet, open_fleet
 from client.store import Arrays
@@ -25,6 +27,7 @@ from common.messages import (
     Empty,
     Fit,
     HelloReply,
+    Measure,
     Refusal,
     SlotReply,
     SlotRequest,
@@ -118,17 +121,42 @@ def base(message: Message, context: Context) -> Message:
     return _answer(message, context, Fit, act)
 
 
+@app.query("heads")
+def heads(message: Message, context: Context) -> Message:
+    """Take the heads that the homes' own begin from."""
+
+    def act(fleet: Fleet, _: Fit) -> Wire:
+        for home in fleet.homes:
+            take_heads(home, _arrays(message))
+        return Empty()
+
+    return _answer(message, context, Fit, act)
+
+
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Train the Transformer on the home's own data and renew the forecast."""
 
     def act(fleet: Fleet, request: Fit) -> RecordDict:
-        trained = {home.home_id: train_home(home, request, _arrays(message)) for home in fleet.homes}
+        trained = {}
+        for home in fleet.homes:
+            if request.homes is None or home.home_id in request.homes:
+                trained[home.home_id] = train_home(home, request, _arrays(message), _proximal_mu(message))
+            else:
+                correct(home, request, _arrays(message))
         return _records(
             {home: arrays for home, (arrays, _) in trained.items()}, {h: m for h, (_, m) in trained.items()}
         )
 
     return _answer(message, context, Fit, act)
+
+
+def _proximal_mu(message: Message) -> float:
+    """FedProx's weight, where Flower's strategy of that name put it."""
+    given = message.content.config_records["message"].get("proximal-mu", 0.0)
+    if not isinstance(given, float) or not 0 <= given < math.inf:
+        raise WireError("proximal-mu: expected a number, 0 or more")
+    return given
 
 
 @app.query("refresh")
@@ -141,6 +169,26 @@ def refresh(message: Message, context: Context) -> Message:
         return Empty()
 
     return _answer(message, context, Fit, act)
+
+
+@app.query("finetune")
+def own_copy(message: Message, context: Context) -> Message:
+    """Train a copy of the model for each home alone, and forecast with it from now on."""
+
+    def act(fleet: Fleet, request: Fit) -> RecordDict:
+        return _records({}, {home.home_id: finetune(home, request, _arrays(message)) for home in fleet.homes})
+
+    return _answer(message, context, Fit, act)
+
+
+@app.evaluate()
+def measure(message: Message, context: Context) -> Message:
+    """Measure the model on days that nothing was learnt from."""
+
+    def act(fleet: Fleet, request: Measure) -> RecordDict:
+        return _records({}, {home.home_id: measure_home(home, request, _arrays(message)) for home in fleet.homes})
+
+    return _answer(message, context, Measure, act)
 
 
 @app.query("begin")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import numpy as np
 
 from client.forecaster import Correction, Forecast, HomeForecaster, perfect_forecast
@@ -16,6 +18,10 @@ from common.units import UUSD_PER_USD
 
 _PAST_SLOTS = 28 * 48
 """Slots of the home's own battery and price past that it keeps: the context of the Transformer."""
+
+SLOTS_A_DAY = 48
+_MOVED_IN = 1
+"""Random stream that says which homes have a short history."""
 
 _COOLING_SHARE, _HEATING_C_PER_KW = 0.15, 0.06
 """Battery temperature, lumped: each slot it moves 15 % of the way to the ambient and warms 0.06 C per kW of power."""
@@ -32,6 +38,7 @@ class Household:
         self.store, self.config, self.tariff = store, config, tariff
         self.facts, self._readings, self._weather_forecast = open_home(store.folder)
         self.state = store.load_state()
+        self._readings = self._readings.since(self.state.history_from)
         self._kind = forecaster_kind(config)
         base, correction = store.load_arrays(BASE), store.load_arrays(CORRECTION)
         self.forecaster = HomeForecaster(
@@ -69,6 +76,19 @@ class Household:
             own=own,
             timezone=self.facts.timezone,
         )
+
+    def learns_before(self, slot: int) -> None:
+        """Of a home that has just moved in: drop the readings of long before it first learns, for the whole run.
+
+        Whether it has is drawn from the seed and its id, with ``short_history_share`` as its chance.
+        """
+        config, state = self.config, self.state
+        draw = np.random.default_rng([config.seed, crc32(self.home_id.encode()), _MOVED_IN]).random()
+        if state.history_from or draw >= config.short_history_share:
+            return
+        state.history_from = max(slot - config.short_history_days * SLOTS_A_DAY, self._readings.first_slot)
+        self._readings = self._readings.since(state.history_from)
+        self.save()
 
     def forecast(self, slot: int, horizon: int) -> Forecast:
         """Forecast of load and solar from ``slot`` on."""
@@ -115,8 +135,10 @@ class Household:
         """Begin a day with the battery at its reserve and nothing remembered of an earlier one."""
         reserve = self.facts.battery.reserve_kwh
         self.state = HomeState(
-            first_slot=slot, end_slot=end_slot, next_slot=slot, stored_kwh=reserve, alone_kwh=reserve, start_kwh=reserve
-        )
+            history_from=self.state.history_from, first_slot=slot, end_slot=end_slot, next_slot=slot,
+            stored_kwh=reserve, alone_kwh=reserve, start_kwh=reserve,
+        )  # fmt: skip
+        self.learns_before(slot)
 
     def save(self) -> None:
         """Put the state on the home's own disk."""

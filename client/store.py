@@ -22,14 +22,16 @@ from common.readings import HomeFacts, Readings, WeatherForecast, home_folders, 
 Arrays = dict[str, NDArray[Any]]
 
 
-BASE, CORRECTION = "base", "correction"
-"""Names of the arrays that a home keeps: weights of its linear base, what the Transformer adds to it."""
+BASE, CORRECTION, OWN = "base", "correction", "own"
+"""Names of the arrays that a home keeps: weights of its linear base, what the Transformer adds to it, and a copy of the
+model that the home trained for itself alone."""
 
 
 class HomeState(BaseModel):
     """What a household remembers between messages, beside its arrays.
 
     Attributes:
+        history_from: first slot that the home has readings of; 0 for all that its folder holds.
         first_slot, end_slot: the day (or days) that runs.
         next_slot: first slot that has not happened yet.
         stored_kwh: stored energy of the battery; alone_kwh: of the same battery had it never traded.
@@ -46,6 +48,7 @@ class HomeState(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    history_from: int = 0
     first_slot: int = 0
     end_slot: int = 0
     next_slot: int = 0
@@ -107,6 +110,10 @@ class HomeStore:
     def delete_arrays(self, name: str) -> None:
         """Forget arrays saved under a name."""
         (self._state / f"{name}.npz").unlink(missing_ok=True)
+
+    def turns(self, name: str) -> list[int]:
+        """Numbers of the arrays saved as ``<name>-<number>``, in ascending order."""
+        return sorted(int(path.stem.removeprefix(f"{name}-")) for path in self._state.glob(f"{name}-[0-9]*.npz"))
 
     def stamp(self) -> tuple[int, ...]:
         """Differs whenever any of the home's files was written anew: each write is a new file under the old name."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
@@ -22,6 +22,7 @@ from client.batches import Batch, make_batch
 from client.features import DAY, TRAILING, WEEK, HomeFeatures, Index
 from client.forecaster import HORIZON, Correction
 from client.history import History
+from client.moments import Proximal, load_moments, read_moments
 from client.ridge import load_base, pv_base
 from client.tokens import make_tokens
 from common.config import ModelSpec
@@ -50,6 +51,7 @@ class TrainTask:
         round, rounds: number of the round from 1, and the rounds that the learning-rate schedule spans.
         local_steps, batch_size, learning_rate: of the optimiser.
         seed: of the run. home_id: gives the home its own random stream.
+        proximal_mu: pull towards the model that came (FedProx); shared: leading parameters that it pulls, None for all.
     """
 
     before_slot: int
@@ -60,6 +62,8 @@ class TrainTask:
     learning_rate: float
     seed: int
     home_id: str
+    proximal_mu: float = 0.0
+    shared: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,14 @@ class Trained:
         gate_sums: for each head ``[<r, f>, <f, f>]``, float64, for :func:`common.ridge.solve_gates`.
         metrics: ``loss``, mean over the last steps; and of the model that came, on the held-out days, in units of the
             home's scale, ``base_rmse`` and ``hybrid_rmse`` of the day's load, ungated.
+        moments: of the optimiser after the last step (:mod:`client.moments`); empty without a step.
     """
 
     vector: NDArray[np.float32]
     examples: int
     gate_sums: dict[str, NDArray[np.float64]]
     metrics: dict[str, float]
+    moments: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -95,6 +101,7 @@ def train_round(
     features: HomeFeatures,
     ridge: RidgeWeights | None,
     task: TrainTask,
+    moments: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> Trained:
     """Evaluate the global model ``vector`` on the held-out days of one home, then train it there for some steps.
 
@@ -107,19 +114,42 @@ def train_round(
         history: the home as known at a gate; ``features`` are its causal arrays.
         ridge: weights of the linear base.
         task: what to do.
+        moments: of the optimiser from an earlier round; none to start afresh.
     """
     with one_thread():
         model = load_model(spec, vector)
         end = min(task.before_slot, features.end) - features.first_slot
         rng = np.random.default_rng(np.random.SeedSequence([task.seed, crc32(task.home_id.encode()), task.round]))
         gate_sums, metrics = _validate(model, history, features, ridge, end)
-        losses, examples = _descend(model, history, features, ridge, task, rng, end - VALIDATION)
+        optimiser = torch.optim.AdamW(
+            model.parameters(), lr=task.learning_rate, weight_decay=_WEIGHT_DECAY, betas=_BETAS, fused=True
+        )
+        if moments:
+            load_moments(optimiser, moments)
+        losses, examples = _descend(model, optimiser, history, features, ridge, task, rng, end - VALIDATION)
         metrics["loss"] = float(np.mean(losses[-4:])) if losses else 0.0
-        return Trained(to_vector(model) if losses else vector, examples, gate_sums, metrics)
+        if not losses:
+            return Trained(vector, examples, gate_sums, metrics)
+        return Trained(to_vector(model), examples, gate_sums, metrics, read_moments(optimiser))
+
+
+def held_out(
+    vector: NDArray[np.float32],
+    spec: ModelSpec,
+    history: History,
+    features: HomeFeatures,
+    ridge: RidgeWeights | None,
+    before_slot: int,
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
+    """Sums for the gates and errors of a model on a home's held-out days, as in :class:`Trained`."""
+    with one_thread():
+        end = min(before_slot, features.end) - features.first_slot
+        return _validate(load_model(spec, vector), history, features, ridge, end)
 
 
 def _descend(
     model: Transformer,
+    optimiser: torch.optim.AdamW,
     history: History,
     features: HomeFeatures,
     ridge: RidgeWeights | None,
@@ -132,9 +162,7 @@ def _descend(
     if days < 1:
         return [], 0
     latest = limit - DAY * days  # the last origin of a sequence has a whole day of targets before the limit
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=task.learning_rate, weight_decay=_WEIGHT_DECAY, betas=_BETAS, fused=True
-    )
+    proximal = Proximal(model, task.proximal_mu, task.shared)
     losses = []
     model.train()
     for step in range(task.local_steps):
@@ -147,8 +175,8 @@ def _descend(
                 (task.round - 1) * task.local_steps + step, task.rounds * task.local_steps
             )
         optimiser.zero_grad(set_to_none=True)
-        loss = _loss(_run(model, batch), batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = _loss(forecast_heads(model, batch), batch)
+        (loss + proximal()).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP_NORM)
         optimiser.step()
         losses.append(float(loss.detach()))
@@ -163,7 +191,8 @@ def _schedule(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * min((step - warm) / max(steps - warm, 1), 1.0)))
 
 
-def _run(model: Transformer, batch: Batch) -> Heads:
+def forecast_heads(model: Transformer, batch: Batch) -> Heads:
+    """What the model says of a batch, float32."""
     with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16()):
         heads = model(batch.past, batch.future)
     return Heads(*(head.float() for head in heads))
@@ -207,7 +236,7 @@ def _validate(
     rows = last[:, None] - DAY * np.arange(days - 1, -1, -1)  # (3, T)
     rows = rows[rows[:, 0] >= TRAILING]
     batch = make_batch(history, features, ridge, rows, end)
-    heads = _run(model, batch)
+    heads = forecast_heads(model, batch)
     held_out = torch.from_numpy(rows >= end - VALIDATION)[..., None]  # (3, T, 1)
     known, pv_known = batch.load_known * held_out, batch.pv_known * held_out
     _add(sums, "week", batch.load[..., DAY:WEEK], heads.week[..., DAY:, 0], known[..., DAY:WEEK])

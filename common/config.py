@@ -7,18 +7,17 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import date
 from pathlib import Path
 from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from common.checks import check_run
 from common.errors import UserError
-from common.units import SHORTEST_DAY_SLOTS, SLOT_HOURS, price_uusd
+from common.units import SLOT_HOURS, price_uusd
 
 
 class BatterySpec(BaseModel):
@@ -133,6 +132,7 @@ class RunConfig:
     """Options of a run; defaults are the default day.
 
     Attributes:
+        mode: ``trade``: a market, with rounds on the way; ``train``: ``rounds`` federated rounds and no market.
         data: ``generated`` (homes are made), ``household`` (each node brings its own folder by node config
             ``household-dir``), or the path of real data.
         homes: households in the run; 0 means as many as the data holds. Of real data: real ones; the config in a
@@ -143,7 +143,12 @@ class RunConfig:
         climate: of generated homes and neighbours: a building climate zone of California, 1 to 16, or the path of a
             weather file.
         stock: housing stock of generated homes and neighbours, see :mod:`datagen.stock`.
-        date: first local day, YYYY-MM-DD; empty for the scenario's own.
+        archetypes: shares of generated homes by kind of household, as ``couple=0.5,retired=0.5``; empty for the
+            usual mix (:mod:`datagen.occupancy`).
+        short_history_share: chance of a home to have only ``short_history_days`` days of readings before it first
+            learns, drawn from the seed and its id: a community in which some have just moved in.
+        date: first local day, YYYY-MM-DD; empty for the scenario's own. With mode ``train``: the day before which
+            the homes learn; empty for all but the last eight weeks of data.
         days: days in a row.
         start_slot: begin so many half-hours after midnight of the first day.
         slots: stop after so many slots; 0 for whole days.
@@ -158,7 +163,21 @@ class RunConfig:
         warmup_rounds: FedAvg rounds on the history before the first slot.
         round_every_slots: slots between FedAvg rounds; 0 for none.
         local_steps, batch_size, learning_rate: of a client's training in a round.
-        init: path of a ``model.safetensors`` to start from; empty for a new model.
+        rounds: federated rounds of mode ``train``.
+        strategy: rule of the average by name (:mod:`server.averaging`), and of it, 0 for the rule's own default:
+            ``proximal_mu`` (fedprox) the pull towards the global model, ``server_learning_rate`` (fedadam, fedyogi,
+            fedavgm), ``server_momentum`` (fedavgm), ``trim_share`` (fedtrimmedavg) cut at either end,
+            ``byzantine_homes`` (krum) how many homes may be hostile.
+        fraction_train: share of the homes that is drawn for a round, 0..1; dropout: chance that a drawn home does not
+            take part. Both are drawn from the seed and the round.
+        personalisation: ``none``; ``head``: the heads stay on each home's own disk and only the trunk is shared;
+            ``finetune``: after the last round each home trains its own copy for ``finetune_steps`` steps.
+        keep_moments: homes keep the moments of their optimiser from round to round, on their own disk.
+        dp: differential privacy of the homes towards who sees the models: ``none``, ``fixed`` or ``adaptive``
+            clipping, with ``dp_noise`` (noise over clipping norm), ``dp_clip`` (norm of an update at most; where
+            adaptive clipping starts) and ``dp_delta``, at which epsilon is stated.
+        checkpoint_every: rounds of mode ``train`` from one checkpoint to the next.
+        init: path of a ``model.safetensors``, or of a checkpoint's folder, to start from; empty for a new model.
         test_days: dates separated by commas, each run as a day of its own in place of ``date`` and ``days``.
         refit_days: with ``test_days``, fit again on what lies before when so many days went by.
         homes_dir: folder of the homes' folders in a simulation; empty for one that is derived from the options.
@@ -168,6 +187,7 @@ class RunConfig:
         poll_s: pause between looks for replies, s.
     """
 
+    mode: str = "trade"
     data: str = "generated"
     homes: int = 10
     neighbours: int = 0
@@ -175,6 +195,9 @@ class RunConfig:
     scenario: str = "default"
     climate: str = "12"
     stock: str = "california"
+    archetypes: str = ""
+    short_history_share: float = 0.0
+    short_history_days: int = 90
     date: str = ""
     days: int = 1
     start_slot: int = 0
@@ -191,6 +214,23 @@ class RunConfig:
     local_steps: int = 8
     batch_size: int = 4
     learning_rate: float = 3e-4
+    rounds: int = 20
+    strategy: str = "fedavg"
+    proximal_mu: float = 0.0
+    server_learning_rate: float = 0.0
+    server_momentum: float = 0.0
+    trim_share: float = 0.2
+    byzantine_homes: int = 1
+    fraction_train: float = 1.0
+    dropout: float = 0.0
+    personalisation: str = "none"
+    finetune_steps: int = 50
+    keep_moments: bool = False
+    dp: str = "none"
+    dp_noise: float = 1.0
+    dp_clip: float = 1.0
+    dp_delta: float = 1e-5
+    checkpoint_every: int = 1
     init: str = ""
     test_days: str = ""
     refit_days: int = 28
@@ -237,7 +277,7 @@ class RunConfig:
         """Folder of the homes' folders in a simulation: as given, or one that the options of the data decide."""
         if self.homes_dir:
             return Path(self.homes_dir)
-        made_of = (
+        made_of: tuple[object, ...] = (
             self.data,
             self.homes,
             self.neighbours,
@@ -249,50 +289,10 @@ class RunConfig:
             self.seed,
             self.solar_share,
             self.test_days,
+            *((self.archetypes,) if self.archetypes else ()),
         )
         return commonwatt_home() / "homes" / hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]
 
     def check(self) -> None:
         """Raise UserError where a value is out of range."""
-        choices = {
-            "settlement": (self.settlement, ("firm", "metered")),
-            "model": (self.model, tuple(MODELS)),
-            "forecaster": (self.forecaster, ("hybrid", "base", "profile", "perfect")),
-        }
-        for name, (value, allowed) in choices.items():
-            if value not in allowed:
-                raise UserError(f"{name} '{value}' is unknown; choose one of: {', '.join(allowed)}")
-        least = {
-            "homes": 0, "neighbours": 0, "homes_per_node": 1, "days": 1, "start_slot": 0, "slots": 0, "scenarios": 1,
-            "warmup_rounds": 0, "round_every_slots": 0, "local_steps": 1, "batch_size": 1, "refit_days": 1, "seed": 0,
-        }  # fmt: skip
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise UserError(f"{name.replace('_', '-')} must be at least {bound}, got {getattr(self, name)}")
-        self._check_dates()
-        if not self.climate.strip() or (self.climate.isdecimal() and not 1 <= int(self.climate) <= 16):
-            raise UserError(f"climate '{self.climate}' is no zone; give 1 to 16, or the path of a weather file")
-        for name in ("solar_share", "learning_rate", "timeout_s", "train_timeout_s", "poll_s"):
-            if not math.isfinite(getattr(self, name)):
-                raise UserError(f"{name.replace('_', '-')} must be a number, got {getattr(self, name)}")
-        self._check_homes()
-        if self.start_slot >= SHORTEST_DAY_SLOTS:
-            raise UserError(f"start-slot must be less than {SHORTEST_DAY_SLOTS}, got {self.start_slot}")
-        if self.solar_share > 1:
-            raise UserError(f"solar-share must lie between 0 and 1, got {self.solar_share}")
-        for name in ("learning_rate", "timeout_s", "train_timeout_s", "poll_s"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name.replace('_', '-')} must be positive, got {getattr(self, name)}")
-
-    def _check_homes(self) -> None:
-        if self.neighbours and self.data in ("generated", "household"):
-            raise UserError("neighbours: they live beside real homes (data); of generated homes, 'homes' says how many")
-        if self.data == "household" and self.homes == 0:
-            raise UserError("homes: say how many households the run waits for")
-
-    def _check_dates(self) -> None:
-        for day in filter(None, [self.date, *self.test_days.split(",")]):
-            try:
-                date.fromisoformat(day)
-            except ValueError:
-                raise UserError(f"date '{day}': expected YYYY-MM-DD") from None
+        check_run(self, tuple(MODELS))

@@ -23,7 +23,8 @@ CURVE_SLOTS = 48
 
 DayWh = Annotated[tuple[EnergyWh, ...], Field(min_length=CURVE_SLOTS, max_length=CURVE_SLOTS)]
 
-_RECORD, _KEY = "message", "json"
+RECORD, KEY = "message", "json"
+"""Record of a message, and the key in it that holds the JSON."""
 
 
 class Wire(BaseModel):
@@ -58,13 +59,31 @@ class Fit(Wire):
     with ``query.refresh`` it only renews its forecast from the model that came.
 
     Attributes:
-        round: number of the round in the run, from 1; ``rounds``: how many the learning-rate schedule spans.
+        round: number of the round, from 1; ``rounds``: how many the learning-rate schedule spans.
+        turn: number of the round in the run: it never starts again, as ``round`` does with each fit of an evaluation.
+        homes: households of the node that train; the others only renew their forecast. None: all train.
         gates: share of the Transformer's residual that is added to the base, per head in the model's order.
     """
 
     before_slot: Slot
     round: Annotated[int, Field(ge=0)] = 0
     rounds: Annotated[int, Field(ge=0)] = 0
+    turn: Annotated[int, Field(ge=0)] = 0
+    homes: tuple[HomeId, ...] | None = None
+    gates: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+
+
+class Measure(Wire):
+    """Central -> home (``evaluate``): measure the model that came on the days from ``before_slot`` to ``end_slot``.
+
+    Attributes:
+        before_slot: nothing of this slot or later was learnt.
+        turn, gates: as in :class:`Fit`.
+    """
+
+    before_slot: Slot
+    end_slot: Slot
+    turn: Annotated[int, Field(ge=0)] = 0
     gates: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
 
 
@@ -237,7 +256,7 @@ class WireError(Exception):
 
 def pack(message: Wire) -> RecordDict:
     """Record dict that carries ``message`` as JSON."""
-    return RecordDict({_RECORD: ConfigRecord({_KEY: message.model_dump_json(), "type": type(message).__name__})})
+    return RecordDict({RECORD: ConfigRecord({KEY: message.model_dump_json(), "type": type(message).__name__})})
 
 
 def unpack(kind: type[Message_], records: RecordDict) -> Message_:
@@ -246,8 +265,8 @@ def unpack(kind: type[Message_], records: RecordDict) -> Message_:
     Raises:
         WireError: another type (for a Refusal: with its reason), not JSON, or a field out of bounds.
     """
-    record = records.config_records.get(_RECORD)
-    if record is None or _KEY not in record or "type" not in record:
+    record = records.config_records.get(RECORD)
+    if record is None or KEY not in record or "type" not in record:
         raise WireError(f"expected {kind.__name__}, got a message without content")
     if record["type"] == Refusal.__name__ and kind is not Refusal:
         refusal = unpack(Refusal, records)
@@ -255,7 +274,7 @@ def unpack(kind: type[Message_], records: RecordDict) -> Message_:
     if record["type"] != kind.__name__:
         raise WireError(f"expected {kind.__name__}, got {str(record['type'])[:40]}")
     try:
-        return kind.model_validate_json(str(record[_KEY]))
+        return kind.model_validate_json(str(record[KEY]))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -137,6 +137,14 @@ def initial_vector(spec: ModelSpec, seed: int) -> NDArray[np.float32]:
     return to_vector(model)
 
 
+def head_start(spec: ModelSpec) -> int:
+    """Parameters of the trunk, which come first in the flat vector; the heads are what follows the last norm."""
+    with torch.device("meta"):
+        parameters = list(Transformer(spec).named_parameters())
+    last = max(i for i, (name, _) in enumerate(parameters) if name.startswith("norm."))
+    return sum(parameter.numel() for _, parameter in parameters[: last + 1])
+
+
 def load_model(spec: ModelSpec, vector: NDArray[np.float32]) -> Transformer:
     """Model with the parameters of ``vector``.
 

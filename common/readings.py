@@ -114,6 +114,20 @@ class Readings:
         """First slot after the table."""
         return self.first_slot + len(self)
 
+    def since(self, slot: int) -> Readings:
+        """The rows of ``slot`` and later; views, no copies."""
+        row = min(max(slot - self.first_slot, 0), len(self))
+        if row == 0:
+            return self
+        return Readings(
+            self.first_slot + row,
+            self.load_wh[row:],
+            self.pv_wh[row:],
+            None if self.channels is None else self.channels[:, row:],
+            None if self.weather is None else self.weather[:, row:],
+            None if self.metered is None else self.metered[row:],
+        )
+
 
 def validate_readings(readings: Readings, where: str) -> None:
     """Check energies and shapes.

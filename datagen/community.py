@@ -29,8 +29,8 @@ def prepare_homes(
     The folder appears complete or not at all.  If it is there already from the same inputs, it is used as it is.
 
     Args:
-        config: ``data``, ``homes``, ``neighbours``, ``scenario``, ``climate``, ``stock``, ``date``, ``days``,
-            ``test_days``, ``seed`` and ``solar_share`` decide what the homes are.
+        config: ``data``, ``homes``, ``neighbours``, ``scenario``, ``climate``, ``stock``, ``archetypes``, ``date``,
+            ``days``, ``test_days``, ``seed`` and ``solar_share`` decide what the homes are.
         root: folder of the homes' folders.
         progress: told after each home.
         workers: see :func:`datagen.writing.write_community`; the homes are the same whatever their number.
@@ -96,6 +96,8 @@ def _inputs(config: RunConfig) -> dict[str, str | int | float]:
     }
     if config.data == "generated" or config.neighbours:
         inputs |= {"climate": _climate_hash(config.climate), "stock": config.stock}
+        if config.archetypes:
+            inputs["archetypes"] = config.archetypes
     if config.data == "generated":
         return inputs | {"data": "generated"}
     refuse_url(config.data)

@@ -11,6 +11,7 @@ from common.config import RunConfig
 from common.errors import UserError
 from datagen.climate import climate_of
 from datagen.household import SOURCE, generate_home, has_solar
+from datagen.occupancy import archetype_mix
 from datagen.scenario import Scenario, scenario
 from datagen.source import Community, Home, HomeRecipe, asked_days, plus_days
 from datagen.stock import Stock, stock_of
@@ -34,6 +35,7 @@ class GeneratedHomes(HomeRecipe):
         weather: of the community, as long as ``slots``.
         solar_share: of homes with solar, 0..1.
         stock: what the homes are made of.
+        mix: of kinds of households (:func:`datagen.occupancy.archetype_mix`).
     """
 
     count: int
@@ -42,11 +44,12 @@ class GeneratedHomes(HomeRecipe):
     weather: Weather
     solar_share: float
     stock: Stock
+    mix: tuple[float, ...] = ()
 
     def home(self, index: int) -> Home:
         """Make home ``index``; the same whatever the number of homes."""
         solar = has_solar(index, self.solar_share)
-        return generate_home(index, self.seed, self.slots, self.weather, solar, self.stock)
+        return generate_home(index, self.seed, self.slots, self.weather, solar, self.stock, self.mix)
 
 
 def generated_community(config: RunConfig) -> Community:
@@ -71,7 +74,7 @@ def generated_community(config: RunConfig) -> Community:
         source=SOURCE,
         scenario=chosen.name,
         count=config.homes,
-        homes=GeneratedHomes(config.homes, config.seed, slots, weather, share, stock),
+        homes=GeneratedHomes(config.homes, config.seed, slots, weather, share, stock, archetype_mix(config.archetypes)),
         forecast=issue_forecasts(weather, config.seed),
         first_day=begin,
         last_day=end,

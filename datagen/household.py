@@ -33,7 +33,13 @@ def has_solar(index: int, share: float) -> bool:
 
 
 def generate_home(
-    index: int, seed: int, slots: range, weather: Weather, solar: bool, stock: Stock = CALIFORNIA
+    index: int,
+    seed: int,
+    slots: range,
+    weather: Weather,
+    solar: bool,
+    stock: Stock = CALIFORNIA,
+    mix: tuple[float, ...] = (),
 ) -> tuple[HomeFacts, Readings]:
     """Facts and readings of home ``index``, a function of its arguments alone.
 
@@ -44,6 +50,7 @@ def generate_home(
         weather: of the community.
         solar: whether the home has solar. Nothing else of the home depends on it.
         stock: shares of homes with each big device.
+        mix: of kinds of households (:func:`datagen.occupancy.archetype_mix`); empty for the usual one.
     """
     assert weather.first_slot == slots.start and len(weather) == len(slots)
     span = span_of(slots)
@@ -51,7 +58,7 @@ def generate_home(
     def stream(purpose: Purpose) -> np.random.Generator:
         return home_stream(seed, index, purpose)
 
-    archetype = draw_archetype(stream(Purpose.ARCHETYPE))
+    archetype = draw_archetype(stream(Purpose.ARCHETYPE), mix)
     occupancy = draw_occupancy(stream(Purpose.OCCUPANCY), archetype, span)
     fridge = fridge_wh(stream(Purpose.FRIDGE), span, weather)
     indoors = plugs_wh(stream(Purpose.PLUGS), span, occupancy, weather)

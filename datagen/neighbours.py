@@ -20,6 +20,7 @@ from common.errors import UserError
 from common.readings import Readings, WeatherForecast
 from datagen.climate import DEFAULT_ZONE, climate_of
 from datagen.generated import MARGIN_DAYS, GeneratedHomes, local_weather
+from datagen.occupancy import archetype_mix
 from datagen.scenario import scenario
 from datagen.site import sky_of
 from datagen.source import Home
@@ -126,7 +127,8 @@ def observed_weather(channels: NDArray[np.float32], slots: range, config: RunCon
 def _homes(config: RunConfig, slots: range, weather: Weather, share: float) -> Iterator[Home]:
     """The neighbours, made over all of ``weather`` and cut to ``slots``, which begin with it."""
     made = range(weather.first_slot, weather.first_slot + len(weather))
-    homes = GeneratedHomes(config.neighbours, config.seed, made, weather, share, stock_of(config.stock))
+    stock, mix = stock_of(config.stock), archetype_mix(config.archetypes)
+    homes = GeneratedHomes(config.neighbours, config.seed, made, weather, share, stock, mix)
     for index, (facts, readings) in enumerate(homes):
         yield facts.model_copy(update={"home_id": f"{PREFIX}{index:05d}"}), _cut(readings, len(slots))
 

@@ -8,11 +8,13 @@ Time Use Survey (https://www.bls.gov/tus/); frequencies of the archetypes are ro
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.errors import UserError
 from datagen.span import Span
 
 Floats = NDArray[np.float64]
@@ -107,9 +109,31 @@ class Occupancy:
     event: Flags
 
 
-def draw_archetype(rng: np.random.Generator) -> Archetype:
-    """Archetype by weight."""
-    weights = np.array([archetype.weight for archetype in ARCHETYPES])
+def archetype_mix(text: str) -> tuple[float, ...]:
+    """Relative frequency of each of :data:`ARCHETYPES`, from ``couple=0.5,retired=0.5``; the usual ones if empty.
+
+    Raises:
+        UserError: an unknown name, a weight that is no number, or none above zero.
+    """
+    if not text.strip():
+        return tuple(archetype.weight for archetype in ARCHETYPES)
+    weights = {archetype.name: 0.0 for archetype in ARCHETYPES}
+    for part in text.split(","):
+        name, _, value = (word.strip() for word in part.partition("="))
+        if name not in weights:
+            raise UserError(f"archetypes '{part.strip()}': choose from {', '.join(weights)}, as couple=0.5,retired=0.5")
+        try:
+            weights[name] = float(value)
+        except ValueError:
+            raise UserError(f"archetypes '{part.strip()}': expected a number, as couple=0.5,retired=0.5") from None
+    if not all(0 <= weight < math.inf for weight in weights.values()) or not any(weights.values()):
+        raise UserError(f"archetypes '{text}': the shares must not be negative, and one must be positive")
+    return tuple(weights.values())
+
+
+def draw_archetype(rng: np.random.Generator, mix: tuple[float, ...] = ()) -> Archetype:
+    """Archetype by weight: ``mix`` as :func:`archetype_mix` gives it, or the usual one if empty."""
+    weights = np.array(mix or archetype_mix(""))
     return ARCHETYPES[int(rng.choice(len(ARCHETYPES), p=weights / weights.sum()))]
 
 

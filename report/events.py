@@ -14,19 +14,25 @@ from typing import Literal, Required, TypedDict, cast
 
 
 class RunStarted(TypedDict, total=False):
-    """A run begins with these homes (ids); ``model`` is the preset's name, ``parameters`` how many it has."""
+    """A run begins with these homes (ids); ``model`` is the preset's name, ``parameters`` how many it has.
+
+    A training run has ``rounds``, of which ``rounds_done`` were done before, and a ``strategy``; no slots, no days.
+    """
 
     at: str
     event: Required[Literal["run-started"]]
     homes: list[str]
     slots: int
     days: int
+    rounds: int
+    rounds_done: int
+    strategy: str
     model: str
     parameters: int
 
 
 class Phase(TypedDict, total=False):
-    """A phase begins: begin, fit, warm-up, trade or report."""
+    """A phase begins: begin, fit, warm-up, train, finetune, test, trade or report."""
 
     at: str
     event: Required[Literal["phase"]]
@@ -114,6 +120,18 @@ class Failed(TypedDict, total=False):
     mendable: bool
 
 
+class PrivacySpent(TypedDict, total=False):
+    """What differential privacy the models of the run cost; fields as in :class:`report.training.Privacy`."""
+
+    at: str
+    event: Required[Literal["privacy"]]
+    epsilon: float
+    delta: float
+    rounds: int
+    clip: float
+    not_covered: list[str]
+
+
 class RunEnded(TypedDict, total=False):
     """The last event; ``seconds`` is wall time by phase."""
 
@@ -123,7 +141,19 @@ class RunEnded(TypedDict, total=False):
     seconds: dict[str, float]
 
 
-Event = RunStarted | Phase | RoundDone | SlotDone | DayDone | OrderRefused | Silent | Warned | Failed | RunEnded
+Event = (
+    RunStarted
+    | Phase
+    | RoundDone
+    | SlotDone
+    | DayDone
+    | OrderRefused
+    | Silent
+    | Warned
+    | Failed
+    | PrivacySpent
+    | RunEnded
+)
 
 
 def follow(

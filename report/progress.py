@@ -23,6 +23,9 @@ PHASES = {
     "begin": "asking the homes who is there",
     "fit": "fitting the linear base by federation",
     "warm-up": "federated warm-up",
+    "train": "federated training",
+    "finetune": "training each home's own copy",
+    "test": "testing on days that nobody learned from",
     "trade": "trading",
     "report": "writing the report",
 }
@@ -37,6 +40,7 @@ class RunState:
         traded_wh, trades: of all slots so far.
         ok: None while it runs.
         seconds: wall time by phase, once the run has ended.
+        round_seconds: wall time of the last rounds.
     """
 
     started: RunStarted | None = None
@@ -46,6 +50,7 @@ class RunState:
     notes: deque[str] = field(default_factory=lambda: deque(maxlen=3))
     ok: bool | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    round_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=5))
     traded_wh: int = 0
     trades: int = 0
     _silent: set[str] = field(default_factory=set)
@@ -59,6 +64,7 @@ class RunState:
                 self.phase = event
             case "round":
                 self.last_round = event
+                self.round_seconds.append(event.get("seconds", 0.0))
             case "silent":
                 self._silent.add(event.get("home", "?"))
             case "slot":
@@ -122,7 +128,8 @@ def _picture(state: RunState) -> RenderableType:
     bars = Table.grid(padding=(0, 1))
     if state.last_round is not None:
         done, planned = state.last_round.get("round", 0), state.last_round.get("rounds", 0)
-        bars.add_row("rounds", ProgressBar(planned or 1, done, width=34), _round_text(state.last_round))
+        text = f"{_round_text(state.last_round)}{_time_left(state)}"
+        bars.add_row("rounds", ProgressBar(planned or 1, done, width=34), text)
     if state.rows:
         slot, _ = state.rows[-1]
         bars.add_row("slots", ProgressBar(slot.get("of", 1), slot.get("index", 0), width=34), _slot_count(slot))
@@ -153,7 +160,8 @@ def _plain(event: Event, state: RunState) -> str:
         case "phase":
             return _phase_text(event)
         case "round":
-            return f"round {event.get('round', '?')} of {event.get('rounds', '?')}: {_round_text(event)}"
+            count = f"round {event.get('round', '?')} of {event.get('rounds', '?')}"
+            return f"{count}: {_round_text(event)}{_time_left(state)}"
         case "slot" if event.get("index", 0) % PLAIN_EVERY_SLOTS == 0 or event.get("index") == event.get("of"):
             return (
                 f"slot {_slot_count(event)}  {_time(event)}  price {_price(event.get('price_uusd'))}  "
@@ -171,6 +179,10 @@ def _header(state: RunState) -> str:
     said = state.started
     size = said.get("parameters", 0)
     model = f"  model {said.get('model', '?')} ({size / 1e6:.1f} M parameters)" if size else ""
+    if "rounds" in said:
+        ahead = f"{said['rounds']} rounds of {said.get('strategy', '?')}"
+        after = f" from round {said['rounds_done'] + 1} on" if said.get("rounds_done") else ""
+        return f"Commonwatt  {len(said.get('homes', []))} homes  {ahead}{after}{model}"
     homes, slots, days = len(said.get("homes", [])), said.get("slots", "?"), said.get("days", 1)
     return f"Commonwatt  {homes} homes  {slots} slots, {days} day{'' if days == 1 else 's'}{model}"
 
@@ -184,6 +196,15 @@ def _round_text(done: RoundDone) -> str:
     said = [_loss("loss", done.get("loss")), _loss("held-out", done.get("validation_hybrid"))]
     said += [_loss("base", done.get("validation_base"))]
     return "  ".join(text for text in said if text)
+
+
+def _time_left(state: RunState) -> str:
+    """What the rest of a training run will take, by its last rounds; nothing for the rounds of a trading day."""
+    if state.started is None or "rounds" not in state.started or state.last_round is None:
+        return ""
+    left = state.last_round.get("rounds", 0) - state.last_round.get("round", 0)
+    seconds = round(left * sum(state.round_seconds) / len(state.round_seconds))
+    return f"  {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left"
 
 
 def _loss(name: str, value: float | None) -> str:

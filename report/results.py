@@ -167,7 +167,7 @@ def _peak(load: PeakLoad) -> Peak:
 def _provenance(books: Books, tariff: Tariff, facts: RunFacts) -> Provenance:
     days = {local_of(int(slot)).date() for slot in books.slots["slot"]}
     return Provenance(
-        versions={"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
+        versions=versions(),
         seed=facts.config.seed,
         config=facts.config.published(),
         data_hash=facts.data_hash,
@@ -177,6 +177,11 @@ def _provenance(books: Books, tariff: Tariff, facts: RunFacts) -> Provenance:
         slots=len(books.slots),
         days=len(days),
     )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a run's numbers."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES}
 
 
 def _version(package: str) -> str:

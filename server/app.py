@@ -6,6 +6,7 @@ and evaluates the day; this module needs neither.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from flwr.serverapp import Grid
@@ -16,14 +17,15 @@ from common.tariff import load_tariff
 from common.threads import one_thread
 from market.ledger import Ledger
 from market.service import MarketService
-from server.checkpoint import save_model
+from server.checkpoint import MODEL, save_model
 from server.exchange import Exchange
 from server.learning import Learning
+from server.privacy import NOT_COVERED
 from server.quoting import Quoter
 from server.runner import Runner
 from server.strategy import MarketFedAvg
 
-EVENTS, LEDGER, MODEL = "events.jsonl", "ledger.sqlite", "model.safetensors"
+EVENTS, LEDGER = "events.jsonl", "ledger.sqlite"
 """Files that a run leaves in its output folder."""
 
 
@@ -43,7 +45,7 @@ def run_community(grid: Grid, config: RunConfig, out: Path, events: EventLog) ->
         events.write("warning", message=text)
 
     exchange = Exchange(grid, timeout_s=config.timeout_s, train_timeout_s=config.train_timeout_s, poll_s=config.poll_s)
-    strategy = MarketFedAvg(warn)
+    strategy = MarketFedAvg(warn, config)
     learning = Learning(config, exchange, strategy, events)
     with Ledger(out / LEDGER) as ledger:
         market = MarketService(
@@ -51,6 +53,9 @@ def run_community(grid: Grid, config: RunConfig, out: Path, events: EventLog) ->
         )
         runner = Runner(config, exchange, strategy, market, learning, Quoter(tariff, rules), events)
         runner.run()
+    spent = strategy.privacy()
+    if spent is not None:
+        events.write("privacy", **asdict(spent), not_covered=list(NOT_COVERED))
     if learning.parameters:
         save_model(out / MODEL, learning.arrays, config.model)
     return dict(runner.seconds)

@@ -1,34 +1,74 @@
-"""The global model at rest: a ``model.safetensors`` that says which size it is of."""
+"""The global model at rest, and checkpoints of a training run: a folder each, there complete or not at all."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from common.config import MODELS, RunConfig
 from common.errors import UserError
+from server.rule_state import RuleState
+
+MODEL, CHECKPOINTS = "model.safetensors", "checkpoints"
+"""Names in a run's output: the global model, and the folder of its checkpoints."""
+
+KEPT = 2
+"""Checkpoints that are kept; the homes keep what the older one needs (:mod:`client.private`)."""
+
+_STATE, _RULE = "state.json", "rule.npz"
+_Vector = NDArray[np.float32]
 
 
-def initial_arrays(config: RunConfig) -> ArrayRecord:
-    """The model that a run starts from: a new one by the seed, or the file that ``init`` names.
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from.
+
+    Attributes:
+        shared: the parameters that travel: all, or under personalisation ``head`` the trunk's.
+        heads: where they don't travel and a model was given to start from: its heads, which the homes' begin from.
+    """
+
+    shared: ArrayRecord
+    heads: ArrayRecord | None = None
+
+
+def initial_model(config: RunConfig) -> Start:
+    """The model that a run starts from: a new one by the seed, or the one that ``init`` names.
 
     Raises:
         UserError: no such file, another format, or a model of another size.
     """
-    from common.model import initial_vector, state_to_arrays
+    from common.model import head_start, initial_vector
 
-    vector = initial_vector(MODELS[config.model], config.seed)
-    if config.init:
-        stored = _read(Path(config.init))
-        if stored.shape != vector.shape:
-            raise UserError(
-                f"init {config.init}: the model has {stored.size} parameters, model '{config.model}' has {vector.size}"
-            )
-        vector = stored
+    spec = MODELS[config.model]
+    new = initial_vector(spec, config.seed)
+    shared = head_start(spec) if config.personalisation == "head" else new.size
+    if not config.init:
+        return Start(as_record(new[:shared]))
+    stored = _read(_model_file(Path(config.init)))
+    if stored.size not in (new.size, shared):
+        raise UserError(
+            f"init {config.init}: the model has {stored.size} parameters, model '{config.model}' has {new.size}"
+            + (f", its trunk {shared}" if shared < new.size else "")
+        )
+    heads = as_record(stored[shared:]) if stored.size > shared else None
+    return Start(as_record(stored[:shared]), heads)
+
+
+def as_record(vector: _Vector) -> ArrayRecord:
+    """Parameters as Flower carries them."""
+    from common.model import state_to_arrays
+
     return ArrayRecord({name: Array(values) for name, values in state_to_arrays(vector).items()})
 
 
@@ -42,9 +82,95 @@ def save_model(path: Path, arrays: ArrayRecord, model: str) -> None:
     save_file({name: array.numpy() for name, array in arrays.items()}, path, metadata={"model": model})
 
 
-def _read(path: Path) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _model_file(path: Path) -> Path:
+    """A model's file; of a checkpoint's or a run's folder the one in it."""
+    if not path.is_dir():
+        return path
+    within = [path / MODEL, *sorted(path.glob(f"{CHECKPOINTS}/round-*/{MODEL}"), reverse=True)]
+    found = [file for file in within if file.is_file()]
+    if not found:
+        raise UserError(f"init {path}: the folder holds no {MODEL}")
+    return found[0]
+
+
+def _read(path: Path) -> _Vector:
     try:
         with safe_open(path, framework="numpy") as file:
             return np.asarray(file.get_tensor("parameters"), np.float32)
     except (OSError, SafetensorError) as error:
         raise UserError(f"init {path}: not a model of Commonwatt ({error})") from None
+
+
+# -- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training run after a round.
+
+    No random state is kept: every stream begins anew from (seed, round, home), so the next round draws what it would
+    have drawn.
+
+    Attributes:
+        round: rounds that are done; 0 once the base is fitted.
+        run_id: under which the homes keep what is theirs.
+        config: options of the run, flat as Flower takes them.
+        homes: ids of the homes.
+        before_slot, end_slot: the homes learn before the one, and are tested from it to the other.
+        gates: share of the Transformer's residual per head.
+        model: the global parameters.
+        rule: what the averaging remembers.
+    """
+
+    round: int
+    run_id: int
+    config: Mapping[str, str | int | float | bool]
+    homes: tuple[str, ...]
+    before_slot: int
+    end_slot: int
+    gates: tuple[float, ...]
+    model: ArrayRecord
+    rule: RuleState
+
+
+def save_checkpoint(out: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint into the output folder ``out``, and drop all but the last two."""
+    root = out / CHECKPOINTS
+    folder, draft = root / f"round-{checkpoint.round:06d}", root / f".draft.{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    save_model(draft / MODEL, checkpoint.model, str(checkpoint.config["model"]))
+    with (draft / _RULE).open("wb") as file:
+        np.savez(file, allow_pickle=False, **dict(checkpoint.rule.arrays))
+    facts = {k: v for k, v in vars(checkpoint).items() if k not in ("model", "rule")}
+    text = json.dumps(facts | {"rule": dict(checkpoint.rule.facts)}, indent=1)
+    (draft / _STATE).write_text(text + "\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was cut off between a round and its files
+    draft.rename(folder)
+    for old in sorted(root.glob("round-*"))[:-KEPT]:
+        shutil.rmtree(old)
+
+
+def load_checkpoint(out: Path) -> Checkpoint:
+    """The last checkpoint of the run in the output folder ``out``.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    folders = sorted((out / CHECKPOINTS).glob("round-*"))
+    if not folders:
+        raise UserError(f"--resume {out}: no checkpoint in it; name the folder that a run of 'train' wrote")
+    folder = folders[-1]
+    try:
+        facts = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        with np.load(folder / _RULE) as stored:
+            rule = RuleState(dict(stored), facts.pop("rule"))
+        model = as_record(_read(folder / MODEL))
+        return Checkpoint(
+            **facts | {"homes": tuple(facts["homes"]), "gates": tuple(facts["gates"]), "model": model, "rule": rule}
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"--resume {out}: {folder.name} cannot be read ({type(error).__name__}); delete that folder to go on from "
+            "the one before"
+        ) from None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections.abc import Iterable, Mapping
 
 from flwr.app import ArrayRecord, Context, Error, Message, RecordDict
@@ -16,6 +17,11 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity  # private: constructing a Message reads it
 
 _FIRST_NODE = 1000
+
+
+def new_run_id() -> int:
+    """Run id for a grid; homes keep their state by it, so none may come twice."""
+    return secrets.randbits(48)
 
 
 def _isolated(records: RecordDict) -> RecordDict:

@@ -23,13 +23,11 @@ from common.messages import Begin, HomeCard, Plan, RefusedOrder, Settle, SlotReq
 from common.units import SLOT_HOURS, WH_PER_KWH
 from market.service import MarketService
 from market.settlement import Settlement
-from server.exchange import Exchange, Replies
+from server.exchange import Exchange
+from server.greeting import HISTORY_DAYS, answered, greet_homes
 from server.learning import Learning
 from server.quoting import Quoter
 from server.strategy import MarketFedAvg
-
-HISTORY_DAYS = 35
-"""Least history before the first slot: four weeks of profile and a week to learn from."""
 
 MOST_UNANSWERED = 6
 """Slot messages in a row that nobody answers, after which the run ends."""
@@ -96,7 +94,7 @@ class Runner:
         spans = spans_of(self._config)
         self._slots = sum(span.end - span.first for span in spans)
         with self._phase("begin"):
-            cards = self._hello()
+            cards = greet_homes(self._config, self._exchange, self._strategy, self._events)
             _check_history(cards, spans)
         self._market.register({card.home_id: round(card.connection_kw * SLOT_HOURS * WH_PER_KWH) for card in cards})
         self._events.write(
@@ -177,43 +175,8 @@ class Runner:
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
-    def _hello(self) -> list[HomeCard]:
-        """Cards of the homes, once all of them are there.
-
-        Raises:
-            UserError: another number of nodes or homes than the run is for, and how to mend it.
-        """
-        wanted, deployed = self._config.homes, self._config.data == "household"
-        nodes = -(-wanted // self._config.homes_per_node)
-        if not deployed and not self._exchange.wait_for_nodes(nodes):
-            raise UserError(
-                f"the run has {self._exchange.node_count()} SuperNodes, {wanted} homes need {nodes}: "
-                f'flwr run . --stream --federation-config "num-supernodes={nodes}"'
-            )
-        cards, deadline = self._greet(), time.monotonic() + self._config.timeout_s
-        while deployed and len(cards) < wanted and time.monotonic() < deadline:
-            time.sleep(self._config.poll_s)
-            cards = self._greet()
-        if len(cards) == wanted:
-            return cards
-        answered = f"{len(cards)} households answered, {wanted} are expected (homes={wanted})"
-        if deployed:
-            raise UserError(f"{answered}: start a flower-supernode for each with its own household-dir, or set homes")
-        raise UserError(f"{answered}: the warnings in events.jsonl say why the others did not")
-
-    def _greet(self) -> list[HomeCard]:
-        hello = self._strategy.configure_hello(self._exchange.grid)
-        return self._strategy.aggregate_hello(self._answered(self._exchange.greet(hello)))
-
     def _ask(self, messages: list[Message]) -> Mapping[int, Message]:
-        return self._answered(self._exchange.ask(messages))
-
-    def _answered(self, replies: Replies) -> Mapping[int, Message]:
-        """Replies that came; of the others it is written down why not."""
-        for node, reason in replies.silent.items():
-            for home in self._strategy.homes_of(node) or (f"node {node}",):
-                self._events.write("silent", home=home, reason=reason)
-        return replies.answered
+        return answered(self._exchange.ask(messages), self._strategy, self._events)
 
     def _report(self, settlement: Settlement) -> None:
         """Say that a slot is done."""

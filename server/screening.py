@@ -61,6 +61,18 @@ def screened(updates: Mapping[str, Message], warn: Warn) -> dict[str, Message]:
     return kept
 
 
+def sound_metrics(sent: Mapping[str, MetricRecord], warn: Warn) -> dict[str, dict[str, float]]:
+    """Metrics (by household) of the names that most sent, all of them finite numbers."""
+    agreed = _most_frequent({home: tuple(sorted(metrics)) for home, metrics in sent.items()})
+    kept = {}
+    for home in sorted(sent):
+        if tuple(sorted(sent[home])) != agreed or not all(np.isfinite(value).all() for value in sent[home].values()):
+            warn(f"metrics of {home} ignored: {sorted(sent[home])}, expected {agreed}, all finite")
+        else:
+            kept[home] = {name: float(np.mean(value)) for name, value in sent[home].items()}
+    return kept
+
+
 def _norm(record: ArrayRecord) -> float:
     return float(np.sqrt(sum(float(np.square(array.numpy(), dtype=np.float64).sum()) for array in record.values())))
 

@@ -6,7 +6,7 @@ the order of the households' ids, so that nothing depends on the order in which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -15,7 +15,10 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 from numpy.typing import NDArray
 
+from common.config import RunConfig
 from common.messages import (
+    KEY,
+    RECORD,
     Begin,
     BeginReply,
     Empty,
@@ -23,6 +26,7 @@ from common.messages import (
     HelloReply,
     HomeCard,
     HomeReply,
+    Measure,
     Plan,
     SlotReply,
     SlotRequest,
@@ -33,7 +37,11 @@ from common.messages import (
     pack,
     unpack,
 )
-from server.screening import ARRAYS, METRICS, screened, well_formed
+from server.averaging import average, least_homes, make_rule, prepare
+from server.drawing import Drawn, draw
+from server.privacy import Spent, away_from, repeatable_noise, spent
+from server.rule_state import RuleState, read_rule, restore_rule
+from server.screening import ARRAYS, METRICS, screened, sound_metrics, well_formed
 
 
 class _OfHome(Protocol):
@@ -45,33 +53,37 @@ Reply = TypeVar("Reply", bound=Wire)
 Entry = TypeVar("Entry", bound=_OfHome)
 Warn = Callable[[str], None]
 
-MESSAGE = "message"
-"""Record that holds a message; ``arrays`` and ``metrics`` (:mod:`server.screening`) may lie beside it. A reply has
-``arrays:<home>`` and ``metrics:<home>`` for each household."""
-
 
 class MarketFedAvg(FedAvg):
     """Federated averaging of the forecasters, and the messages of the market beside it.
 
     A node may hold several households (a gateway); it answers for each of them, and each counts as one participant in
-    the average, whichever node it lives on.
+    the average, whichever node it lives on.  Which homes a round is for is drawn in :mod:`server.drawing`; their models
+    become one by the rule that the run config names (:mod:`server.averaging`).
+
+    A message lies in the record ``message``; ``arrays`` and ``metrics`` (:mod:`server.screening`) may lie beside it. A
+    reply has ``arrays:<home>`` and ``metrics:<home>`` for each household.
 
     Attributes:
+        drawn: homes of the last round.
         accepted: metrics of the updates that entered the last average, by household.
+        sent_bytes: size of the arrays that each household sent in the last round.
     """
 
-    def __init__(self, warn: Warn, fraction_train: float = 1.0) -> None:
-        super().__init__(
-            fraction_train=fraction_train,
-            fraction_evaluate=0.0,
-            min_train_nodes=1,
-            min_evaluate_nodes=0,
-            min_available_nodes=1,
-            configrecord_key=MESSAGE,
-        )
-        self._warn = warn
+    def __init__(self, warn: Warn, config: RunConfig) -> None:
+        """Make the rule.
+
+        Raises:
+            UserError: the options do not fit the number of homes (:func:`server.averaging.make_rule`).
+        """
+        super().__init__(fraction_evaluate=0.0, min_evaluate_nodes=0, configrecord_key=RECORD)
+        self._warn, self._config = warn, config
+        self._rule, self._least = make_rule(config, config.homes), least_homes(config)
+        self._model = ArrayRecord()
         self._homes_of: dict[int, tuple[str, ...]] = {}
+        self.drawn = Drawn((), ())
         self.accepted: dict[str, MetricRecord] = {}
+        self.sent_bytes: dict[str, int] = {}
 
     # -- the market's messages ------------------------------------------------------------------------------------
 
@@ -137,7 +149,8 @@ class MarketFedAvg(FedAvg):
 
     def aggregate_fit(self, replies: Mapping[int, Message]) -> list[dict[str, NDArray[np.float64]]]:
         """The homes' statistics that may enter the sum, in the order of the homes' ids."""
-        sent = {home: arrays for home, arrays, _, _ in self._updates(replies)}
+        everyone = [home for node in self.nodes for home in self._homes_of[node]]
+        sent = {home: arrays for home, arrays, _, _ in self._updates(replies, everyone)}
         sound = well_formed(sent, self._warn)
         return [{name: array.numpy() for name, array in sent[home].items()} for home in sorted(sound)]
 
@@ -145,26 +158,88 @@ class MarketFedAvg(FedAvg):
         """Send arrays (the base's weights, or a frozen model) to all nodes."""
         return self._to_nodes(self.nodes, kind, message, arrays)
 
-    def configure_round(self, fit: Fit, arrays: ArrayRecord, grid: Grid) -> list[Message]:
-        """Messages of a federated round, through FedAvg's own hook (sampling included)."""
-        config: ConfigRecord = pack(fit).config_records[MESSAGE]
-        messages = list(self.configure_train(fit.round, arrays, config, grid))
-        return [message for message in messages if message.metadata.dst_node_id in self._homes_of]
+    def configure_round(self, fit: Fit, arrays: ArrayRecord, *, refresh: bool) -> list[Message]:
+        """Messages of a federated round to the nodes of the homes that take part.
+
+        Args:
+            fit: what the homes may learn.
+            arrays: the global model.
+            refresh: whether the other nodes are sent the model, too, to renew their forecast.
+        """
+        homes = {home: node for node in self.nodes for home in self._homes_of[node]}
+        self.drawn, self._model = draw(self._config, homes, fit.turn), arrays
+        if not self.drawn.present:
+            return []
+        content = prepare(self._rule, fit.turn, len(self.drawn.present), arrays, pack(fit).config_records[RECORD])
+        messages = []
+        for node in self.nodes:
+            mine = tuple(home for home in self._homes_of[node] if home in self.drawn.present)
+            if not mine:
+                messages += self._to_nodes([node], "query.refresh", fit, arrays) if refresh else []
+                continue
+            part = fit if mine == self._homes_of[node] else fit.model_copy(update={"homes": mine})
+            record = ConfigRecord({**content.config_records[RECORD], KEY: part.model_dump_json()})
+            messages.append(
+                Message(RecordDict({RECORD: record, ARRAYS: arrays}), dst_node_id=node, message_type="train")
+            )
+        return messages
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Average the homes' models, one share each, in the order of the homes' ids."""
+        """Make one model of the homes' by the rule, one share each, in the order of the homes' ids.
+
+        Args:
+            server_round: number of the round in the run, as its messages said (``Fit.turn``).
+            replies: of the nodes.
+        """
         by_node = {message.metadata.src_node_id: message for message in replies if not message.has_error()}
         updates = {
             home: Message(RecordDict({ARRAYS: arrays, METRICS: metrics}), reply_to=message)
-            for home, arrays, metrics, message in self._updates(by_node)
+            for home, arrays, metrics, message in self._updates(by_node, self.drawn.present)
+        }
+        self.sent_bytes = {
+            home: sum(len(array.data) for array in update.content.array_records[ARRAYS].values())
+            for home, update in updates.items()
         }
         accepted = screened(updates, self._warn)
         self.accepted = {home: accepted[home].content.metric_records[METRICS] for home in sorted(accepted)}
-        if not accepted:
+        if not self.drawn.present:
             return None, None
-        return super().aggregate_train(server_round, [accepted[home] for home in sorted(accepted)])
+        if len(accepted) < self._least:
+            self._warn(f"{len(accepted)} usable updates, {self._config.strategy} needs {self._least}: no average")
+            accepted = {}
+        entering = [away_from(self._model, accepted[home]) for home in sorted(accepted)]
+        with repeatable_noise(self._config, server_round):
+            return average(self._rule, server_round, entering)
+
+    def configure_measure(self, request: Measure, arrays: ArrayRecord) -> list[Message]:
+        """Have all homes measure a model on test days."""
+        return self._to_nodes(self.nodes, "evaluate", request, arrays)
+
+    def aggregate_metrics(self, replies: Mapping[int, Message]) -> dict[str, dict[str, float]]:
+        """Metrics of the homes, by id; those of other names than most sent, or not finite, are left out."""
+        sent: dict[str, MetricRecord] = {}
+        for node in self._answering(replies):
+            for home in self.homes_of(node):
+                metrics = replies[node].content.metric_records.get(f"{METRICS}:{home}")
+                if metrics is None:
+                    self._warn(f"node {node} sent no metrics for household {home}")
+                else:
+                    sent[home] = metrics
+        return sound_metrics(sent, self._warn)
+
+    def privacy(self) -> Spent | None:
+        """Privacy that the models cost so far; None where the run does not protect it."""
+        return spent(self._rule)
+
+    def rule_state(self) -> RuleState:
+        """What the rule remembers, for a checkpoint."""
+        return read_rule(self._rule)
+
+    def restore_rule(self, state: RuleState) -> None:
+        """Go on from a checkpoint."""
+        restore_rule(self._rule, state)
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
@@ -200,15 +275,25 @@ class MarketFedAvg(FedAvg):
                 self._warn(f"node {node} answered for household {entry.home_id}, which is not its own; ignored")
         return kept
 
-    def _updates(self, replies: Mapping[int, Message]) -> Iterable[tuple[str, ArrayRecord, MetricRecord, Message]]:
-        found = []
+    def _answering(self, replies: Mapping[int, Message]) -> list[int]:
+        """Nodes that did what they were asked, in ascending order; of the others the reason is told."""
+        kept = []
         for node in sorted(replies):
-            content = replies[node].content
-            refusal = content.config_records.get(MESSAGE)
+            refusal = replies[node].content.config_records.get(RECORD)
             if refusal is not None and refusal.get("type") == "Refusal":
                 list(self._parsed({node: replies[node]}, Empty))  # warns with the reason
-                continue
-            for home in self.homes_of(node):
+            else:
+                kept.append(node)
+        return kept
+
+    def _updates(
+        self, replies: Mapping[int, Message], homes: Collection[str]
+    ) -> Iterable[tuple[str, ArrayRecord, MetricRecord, Message]]:
+        """What was sent for ``homes``, in the order of their ids."""
+        found = []
+        for node in self._answering(replies):
+            content = replies[node].content
+            for home in (home for home in self.homes_of(node) if home in homes):
                 arrays = content.array_records.get(f"{ARRAYS}:{home}")
                 metrics = content.metric_records.get(f"{METRICS}:{home}", MetricRecord())
                 if arrays is None:

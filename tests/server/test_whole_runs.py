@@ -19,7 +19,7 @@ from common.config import MarketRules
 from common.ridge import GATED_HEADS
 from datagen.community import prepare_homes
 from market.audit import verify
-from server.app import MODEL
+from server.checkpoint import MODEL
 from tests.conftest import SMALL
 
 Run = Callable[..., Books]
