@@ -127,8 +127,11 @@ def load_tariff(name_or_path: str) -> Tariff:
         raise UserError(f"tariff '{name_or_path}': no such name or file; known names: {', '.join(tariff_names())}")
     try:
         tariff = Tariff.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except json.JSONDecodeError as error:
-        raise UserError(f"tariff file {path}: not JSON ({error})") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"tariff file {path}: not JSON ({error}); expected a tariff in the shape of OpenEI URDB, "
+            f"as {_FOLDER / 'pge-tou-c.json'} is"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,40 +21,19 @@ from datagen.importers import IMPORTERS
 from datagen.importing import ImportOptions
 from datagen.inventory import print_homes
 from datagen.manifest import CommunityManifest
+from datagen.plausible import MOST_BATTERY_KW, MOST_BATTERY_KWH
 from datagen.scenario import SCENARIOS
 from datagen.stock import STOCKS
 from datagen.validation.command import validate
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_show_locals=False,
+    help="Make homes, bring your own, look at them, and see whether made ones pass for real.",
+)  # fmt: skip
 _console = Console()
 _errors = Console(stderr=True)
 
 Seed = Annotated[int, typer.Option(min=0, help="of everything random")]
-app.command()(validate)
-
-
-@app.command()
-def generate(
-    out: Annotated[Path, typer.Option(help="folder of the homes' folders; new, or made from the same options")],
-    homes: Annotated[int, typer.Option(min=1, help="number of homes")] = 10,
-    scenario: Annotated[str, typer.Option(help=f"situation: {', '.join(SCENARIOS)}")] = "default",
-    climate: Annotated[str, typer.Option(help="climate zone of California, 1 to 16, or a weather file")] = "12",
-    stock: Annotated[str, typer.Option(help=f"housing stock: {', '.join(STOCKS)}")] = "california",
-    date: Annotated[str, typer.Option(help="first day of the run, YYYY-MM-DD; the scenario's own by default")] = "",
-    days: Annotated[int, typer.Option(min=1, help="days of the run, after a year of history")] = 1,
-    seed: Seed = 0,
-    solar_share: Annotated[float, typer.Option(max=1, help="negative for the scenario's own")] = -1.0,
-) -> None:
-    """Generate homes with a year of history before the run."""
-    climate = str(Path(climate).resolve()) if Path(climate).is_file() else climate
-    config = RunConfig(
-        homes=homes, scenario=scenario, climate=climate, stock=stock, date=date, days=days, seed=seed,
-        solar_share=solar_share,
-    )  # fmt: skip
-    config.check()
-    with _shown("Generating homes") as progress:
-        manifest = prepare_homes(config, out, progress)
-    _tell(manifest, out)
 
 
 @app.command(name="import")
@@ -66,10 +46,24 @@ def import_(
     query: Annotated[str, typer.Option(help="SELECT that gives the readings, where the source is a database")] = "",
     name: Annotated[str, typer.Option(help="home id, or what ids begin with; the source's own by default")] = "",
     pv_kw: Annotated[float | None, typer.Option(min=0.1, max=1000, help="rated power of the panels, kW")] = None,
+    battery_kwh: Annotated[
+        float | None,
+        typer.Option(min=0, max=MOST_BATTERY_KWH, help="capacity of each home's battery, kWh; the usual is 13.5"),
+    ] = None,
+    battery_kw: Annotated[
+        float | None, typer.Option(min=0.1, max=MOST_BATTERY_KW, help="its power either way, kW; the usual is 5")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Bring your own homes: read them, check them, and write one folder each."""
-    options = ImportOptions(weather=weather, query=query, name=name, pv_kw=pv_kw)
+    """Bring your own homes: read them, check them, and write one folder each.
+
+    SOURCE is a file, a folder, a .zip or a database URL in any format of 'formats'.
+    """
+
+    def tell(line: str) -> None:
+        _console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    options = ImportOptions(weather, query, name, pv_kw, battery_kwh, battery_kw, tell)
     with _shown("Importing homes") as progress:
         manifest = import_homes(source, options, out, seed, progress)
     _tell(manifest, out)
@@ -77,21 +71,61 @@ def import_(
 
 
 @app.command()
-def export(
-    source: Annotated[str, typer.Argument(help="homes in any format, such as a folder of 'import' or 'generate'")],
-    out: Annotated[Path, typer.Option(help="new file or folder")],
-    format_: Annotated[str, typer.Option("--format", help=f"one of: {', '.join(WRITABLE)}")],
+def generate(
+    out: Annotated[Path, typer.Option(help="folder of the homes' folders; new, or made from the same options")],
+    homes: Annotated[int, typer.Option(min=1, help="number of homes")] = 10,
+    scenario: Annotated[str, typer.Option(help=f"situation: {', '.join(SCENARIOS)}")] = "default",
+    climate: Annotated[str, typer.Option(help="climate zone of California, 1 to 16, or a weather file")] = "12",
+    stock: Annotated[str, typer.Option(help=f"housing stock: {', '.join(STOCKS)}")] = "california",
+    date: Annotated[str, typer.Option(help="first day of the run, YYYY-MM-DD; the scenario's own by default")] = "",
+    days: Annotated[int, typer.Option(min=1, help="days of the run, after a year of history")] = 1,
+    seed: Seed = 0,
+    solar_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="share of homes with solar; the scenario's own by default")
+    ] = None,
 ) -> None:
-    """Write homes in another format."""
-    with _errors.status("Writing homes"):
-        count = export_homes(source, format_, out)
-    _console.print(f"{count} home{'s' if count > 1 else ''} as {format_} in {out}", highlight=False, markup=False)
+    """Generate homes with a year of history before the run."""
+    climate = str(Path(climate).resolve()) if Path(climate).is_file() else climate
+    config = RunConfig(
+        homes=homes, scenario=scenario, climate=climate, stock=stock, date=date, days=days, seed=seed,
+        solar_share=-1.0 if solar_share is None else solar_share,
+    )  # fmt: skip
+    config.check()
+    with _shown("Generating homes") as progress:
+        manifest = prepare_homes(config, out, progress)
+    _tell(manifest, out)
 
 
 @app.command()
 def describe(source: Annotated[str, typer.Argument(help="homes in any format")]) -> None:
-    """Show homes: energy a year, highest load, solar, what is missing, and the course of a day."""
+    """Show homes: energy a year, highest load, solar, what is missing, and the course of a day.
+
+    SOURCE is homes in any format, such as a folder of 'import' or 'generate'.
+    """
     print_homes(source, _console)
+
+
+@app.command()
+def export(
+    source: Annotated[str, typer.Argument(help="homes in any format, such as a folder of 'import' or 'generate'")],
+    out: Annotated[
+        Path,
+        typer.Option(help="new: csv writes OUT.csv and OUT.toml, sql the SQLite file OUT, all others a folder OUT"),
+    ],
+    format_: Annotated[str, typer.Option("--format", help=f"one of: {', '.join(WRITABLE)}")],
+) -> None:
+    """Write homes in another format.
+
+    SOURCE is homes in any format, such as a folder of 'import' or 'generate'.
+    """
+    with _errors.status("Writing homes"):
+        count, written = export_homes(source, format_, out)
+    where = ", ".join(f"{path}{os.sep if path.is_dir() else ''}" for path in written)
+    homes = f"{count} home{'s' if count > 1 else ''}"
+    _console.print(f"{homes} as {format_} in {where}", highlight=False, markup=False, soft_wrap=True)
+
+
+app.command()(validate)
 
 
 @app.command()
@@ -119,7 +153,7 @@ def _tell(manifest: CommunityManifest, out: Path) -> None:
 
 
 def main() -> None:
-    """Run a command; a user's mistake ends in one line and code 2."""
+    """Run a command; a user's mistake ends in a message and code 2."""
     try:
         app()
     except UserError as error:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from common.errors import UserError
 from datagen.importers import IMPORTERS, importer_for
+from datagen.manifest import keep_out_of_git
 
 WRITABLE = tuple(name for name, importer in IMPORTERS.items() if importer.save is not None)
 """Formats that homes can be written in."""
 
 
-def export_homes(source: str, format_name: str, out: Path) -> int:
-    """Write the homes of a source at ``out`` and return how many there are.
+def export_homes(source: str, format_name: str, out: Path) -> tuple[int, list[Path]]:
+    """Write the homes of a source at ``out``; how many there are, and the files or the folder that were made.
 
     They are written into a draft beside it, which only its owner may read, and then take their names: a failure leaves
     nothing.
@@ -40,7 +41,9 @@ def export_homes(source: str, format_name: str, out: Path) -> int:
             if place.exists() and not (place.is_dir() and not any(place.iterdir())):
                 raise UserError(f"{place}: exists already; name another, so that nothing is overwritten")
         for path in written:
+            if path.is_dir():
+                keep_out_of_git(path)
             path.replace(out.parent / path.name)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return len(homes)
+    return len(homes), [out.parent / path.name for path in written]

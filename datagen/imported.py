@@ -16,11 +16,18 @@ from common.readings import Readings
 from datagen.gaps import Gap, fill_gaps, gap_days, gaps_of
 from datagen.importers import Importer, citylearn, importer_for
 from datagen.neighbours import neighbours_of
+from datagen.plausible import (
+    LEAST_HISTORY_DAYS,
+    assumed_batteries,
+    count_days,
+    require_household_batteries,
+    unlikely_years,
+    whole_days,
+)
 from datagen.source import Community, Home, asked_days, parse_day, plus_days
 from datagen.streams import Purpose, community_stream
 from datagen.weather_forecast import issue_forecasts
 
-LEAST_HISTORY_DAYS = 56
 DEFAULT_SOLAR_SHARES = {citylearn.IMPORTER.name: 0.5}
 """Share of homes that keep their solar unless it is asked for, by format; others keep what they have. In CityLearn's
 neighbourhoods all homes have it."""
@@ -45,10 +52,12 @@ def imported_community(config: RunConfig) -> Community:
     importer = importer_for(config.data)
     imported = importer.load(config.data)
     homes, warnings = _choose_homes(config, imported.homes, config.data)
-    warnings = [*imported.warnings, *warnings]
+    require_household_batteries(homes)
+    known = [*imported.warnings, *warnings, *unlikely_years(homes), *assumed_batteries(homes)]
+    warnings = list(dict.fromkeys(known))  # the import said some of them already
     if config.scenario != "default":
         warnings.append(f"scenario '{config.scenario}' is for generated data alone; real days are as they were")
-    first_day, last_day = _whole_days(homes, LEAST_HISTORY_DAYS + config.days, config.data)
+    first_day, last_day = _whole_days(homes, config.days, config.data)
     start = _start_date(config, homes, (first_day, last_day), warnings)
     homes = [(facts, fill_gaps(readings)) for facts, readings in homes]
     unasked = config.solar_share < 0 or config.neighbours > 0
@@ -112,35 +121,40 @@ def _choose_homes(config: RunConfig, homes: list[Home], where: str) -> tuple[lis
         )
     taken = ranked[: config.homes or len(homes) - len(faulty)]
     if not taken:
-        shares = ", ".join(f"{home_id} reads zero in {share:.0%} of its hours" for home_id, share in faulty.items())
+        shares = ", ".join(f"{name} reads under 1 Wh in {share:.0%} of its hours" for name, share in faulty.items())
+        them = "it" if len(homes) == 1 else "them"
         raise UserError(
-            f"{where}: no home has a working meter ({shares}); --homes {len(homes)} takes them all the same"
+            f"{where}: no working meter ({shares}); is the unit right? --homes {len(homes)} takes {them} all the same"
         )
     warnings = []
     ids = {facts.home_id for facts, _ in taken}
     for home_id, share in faulty.items():
         verdict = "taken, since so many homes were asked for" if home_id in ids else "left out"
-        warnings.append(f"{home_id}: {share:.0%} of its hours read zero, a dead meter; {verdict}")
+        warnings.append(f"{home_id}: {share:.0%} of its hours read under 1 Wh, a dead meter; {verdict}")
     return sorted(taken, key=lambda home: home[0].home_id), warnings
 
 
-def _whole_days(homes: list[Home], needed: int, where: str) -> tuple[date, date]:
+def _whole_days(homes: list[Home], asked: int, where: str) -> tuple[date, date]:
     """First and last local day that all homes cover whole.
 
     Raises:
-        UserError: fewer than ``needed`` days, naming the homes whose readings begin last and end first.
+        UserError: fewer than a run of ``asked`` days needs, naming the homes whose readings begin last and end first.
     """
-    latest, earliest = max(homes, key=lambda h: h[1].first_slot), min(homes, key=lambda h: h[1].end_slot)
-    first_slot, end_slot = latest[1].first_slot, earliest[1].end_slot
-    first, last = local_of(first_slot).date(), local_of(end_slot).date() - timedelta(days=1)
-    if day_slots(first).start < first_slot:
-        first += timedelta(days=1)
-    days = max((last - first).days + 1, 0)
-    if days < needed:
+    first, last = whole_days(homes)
+    days = count_days((first, last))
+    if days < LEAST_HISTORY_DAYS + asked:
+        latest, earliest = max(homes, key=lambda h: h[1].first_slot), min(homes, key=lambda h: h[1].end_slot)
+        begin, end = (f"{local_of(slot):%Y-%m-%d %H:%M}" for slot in (latest[1].first_slot, earliest[1].end_slot))
+        what = (
+            f"{latest[0].home_id} has {days} whole days ({begin} to {end})"
+            if len(homes) == 1
+            else f"the homes have {days} whole days in common ({latest[0].home_id} begins {begin}, "
+            f"{earliest[0].home_id} ends {end})"
+        )
+        fewer = f"use --days {days - LEAST_HISTORY_DAYS}, or " if days > LEAST_HISTORY_DAYS else ""
         raise UserError(
-            f"{where}: the homes have {days} whole days in common ({latest[0].home_id} begins "
-            f"{local_of(first_slot):%Y-%m-%d %H:%M}, {earliest[0].home_id} ends {local_of(end_slot):%Y-%m-%d %H:%M}); "
-            f"a run needs {needed}, of which {LEAST_HISTORY_DAYS} are history"
+            f"{where}: {what}; a run needs {LEAST_HISTORY_DAYS + asked}, of which {LEAST_HISTORY_DAYS} are history: "
+            f"{fewer}bring a longer range"
         )
     return first, last
 

@@ -6,6 +6,7 @@ A run chooses homes and days of its data (:mod:`datagen.imported`); an import ke
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,6 +16,8 @@ from common.readings import FORECAST_LEAD_HOURS, HomeFacts, Readings
 from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.gaps import fill_gaps
 from datagen.importers import ImportedCommunity, importer_for, sql
+from datagen.importers.base import unrated_note
+from datagen.plausible import assumed_batteries, require_household_batteries, short_history, unlikely_years
 from datagen.source import Community, Home
 from datagen.weather import Weather
 from datagen.weather_files import read_weather
@@ -33,12 +36,17 @@ class ImportOptions:
         query: SQL in place of the source's own tables; for databases only.
         name: home id of the one home, or what ids begin with where there are several; empty for the source's ids.
         pv_kw: rated solar power of every home with solar; None for what the source says.
+        battery_kwh, battery_kw: capacity and power of every home's battery; None for what the source says.
+        tell: called with lines for this user's eyes: which home is from which file, whose name may hold an account.
     """
 
     weather: str = ""
     query: str = ""
     name: str = ""
     pv_kw: float | None = None
+    battery_kwh: float | None = None
+    battery_kw: float | None = None
+    tell: Callable[[str], None] = lambda _: None
 
 
 def imported_source(source: str, options: ImportOptions, seed: int) -> Community:
@@ -65,20 +73,23 @@ def imported_source(source: str, options: ImportOptions, seed: int) -> Community
         named = _named(facts, readings, options, number, len(found.homes))
         names[facts.home_id] = named.home_id
         seen = _with_weather(readings, weather) if options.weather and weather is not None else readings
-        homes.append((named, fill_gaps(seen)))
+        homes.append((named, seen))
+        if facts.home_id in found.files:
+            options.tell(f"{named.home_id} is {', '.join(found.files[facts.home_id])}")
+    require_household_batteries(homes)
+    rated = {unrated_note(facts.home_id, facts.pv_kw) for facts, _ in found.homes} if options.pv_kw else set()
+    warnings = _renamed([text for text in found.warnings if text not in rated], names)
+    warnings += [*weather_notes, *unlikely_years(homes), *short_history(homes), *_battery_notes(homes, options)]
     return Community(
         source=importer,
         scenario="",
         count=len(homes),
-        homes=iter(_unique(homes)),
+        homes=((facts, fill_gaps(readings)) for facts, readings in _unique(homes)),
         forecast=forecast,
         first_day=local_of(slots.start).date(),
         last_day=local_of(slots.stop).date() - timedelta(days=1),
         start_date=local_of(slots.start).date(),
-        warnings=[
-            *_renamed(found.warnings, names),
-            *weather_notes,
-        ],
+        warnings=list(dict.fromkeys(warnings)),
     )
 
 
@@ -98,14 +109,30 @@ def _weather(source: str, slots: range) -> tuple[Weather, list[str]]:
     try:
         weather = read_weather(source, longer)
     except UserError:
-        weather = read_weather(source, slots)
+        try:
+            weather = read_weather(source, slots)
+        except UserError as error:
+            raise UserError(f"--weather: {error}") from None
         late = "the weather ends with the readings, so the newest forecast of the last three days is that many days old"
         return weather, [*weather.notes, late]
     return weather, list(weather.notes)
 
 
+def _battery_notes(homes: list[Home], options: ImportOptions) -> list[str]:
+    """What of the homes' batteries the user did not say."""
+    if options.battery_kwh is None and options.battery_kw is None:
+        return assumed_batteries(homes)
+    both = options.battery_kwh == 0 or (options.battery_kwh is not None and options.battery_kw is not None)
+    batteries = {facts.battery for facts, _ in homes}
+    if both or len(batteries) > 1:
+        return []
+    left = "--battery-kw" if options.battery_kw is None else "--battery-kwh"
+    (battery,) = batteries
+    return [f"battery: {battery.capacity_kwh:g} kWh, {battery.max_power_kw:g} kW; {left} says another"]
+
+
 def _named(facts: HomeFacts, readings: Readings, options: ImportOptions, number: int, count: int) -> HomeFacts:
-    changes: dict[str, str | float] = {}
+    changes: dict[str, object] = {}
     if options.name:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,58}", options.name):
             raise UserError(f"--name '{options.name}': expected letters, digits, '-' and '_', at most 58")
@@ -118,6 +145,10 @@ def _named(facts: HomeFacts, readings: Readings, options: ImportOptions, number:
                 "expected the rated power of the panels, kW"
             )
         changes["pv_kw"] = options.pv_kw
+    battery = {"capacity_kwh": options.battery_kwh, "max_power_kw": options.battery_kw}
+    said = {key: value for key, value in battery.items() if value is not None}
+    if said:
+        changes["battery"] = facts.battery.model_copy(update=said)
     return facts.model_copy(update=changes)
 
 

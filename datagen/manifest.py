@@ -16,6 +16,7 @@ from common.errors import UserError
 from common.readings import HomeFacts, Readings, WeatherForecast
 
 MANIFEST = "community.json"
+IGNORE = ".gitignore"
 
 
 class CommunityManifest(BaseModel):
@@ -68,6 +69,12 @@ def read_manifest(root: Path) -> CommunityManifest | None:
 def write_manifest(root: Path, manifest: CommunityManifest) -> None:
     """Write ``community.json``."""
     (root / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def keep_out_of_git(folder: Path) -> None:
+    """Leave a note in a folder of readings that keeps it out of the repository that it may lie in: they are private."""
+    (folder / IGNORE).touch(mode=0o600)
+    (folder / IGNORE).write_text("*\n", encoding="utf-8")
 
 
 def home_digest(facts: HomeFacts, readings: Readings) -> bytes:

@@ -147,7 +147,7 @@ def _cut(readings: Readings, count: int) -> Readings:
 
 def _generated(count: int) -> str:
     which = f"{PREFIX}00000 to {PREFIX}{count - 1:05d} are" if count > 1 else f"{PREFIX}00000 is"
-    return f"{which} generated: the community's figures are of made homes, too; 'day' lists what each home pays"
+    return f"{which} generated: the community's figures are of made homes, too; the table of homes tells yours apart"
 
 
 def _made_weather(climate: str, unseen: bool) -> str:

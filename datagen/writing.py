@@ -30,7 +30,7 @@ from common.readings import HomeFacts, Readings, WeatherForecast, write_home
 from common.threads import one_thread
 from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.gaps import gap_days
-from datagen.manifest import CommunityManifest, community_hash, home_digest, write_manifest
+from datagen.manifest import CommunityManifest, community_hash, home_digest, keep_out_of_git, write_manifest
 from datagen.source import Community, Home, HomeRecipe
 
 FORECAST_FILE = "weather_forecast.parquet"
@@ -102,6 +102,7 @@ def write_community(
         gap_days=sorted(day for day in gaps if community.first_day <= day <= community.last_day),
     )
     write_manifest(draft, manifest)
+    keep_out_of_git(draft)
     return manifest
 
 

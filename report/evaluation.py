@@ -182,8 +182,9 @@ def spread_days(first_day: date, last_day: date, count: int, gap_days: Collectio
     days = [first + timedelta(days=k) for k in range((last_day - first).days + 1)]
     days = [day for day in days if day not in gap_days]
     if len(days) < count:
-        found = f"{len(days)} days{' without a gap' if gap_days else ''}"
-        raise UserError(f"--days {count}: the data has only {found} after {BURN_IN_DAYS} days of history")
+        found = f"{len(days)} day{'' if len(days) == 1 else 's'}{' without a gap' if gap_days else ''}"
+        mend = f"use --days {len(days)}, or bring a longer range" if days else "bring a longer range"
+        raise UserError(f"--days {count}: the data has only {found} after {BURN_IN_DAYS} days of history; {mend}")
     last = len(days) - 1
     rows = [last] if count == 1 else [round(i * last / (count - 1)) for i in range(count)]
     return [days[row].isoformat() for row in rows]

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from report.evaluation import Evaluation
 from report.schema import Home, Result
 
 HOMES_SHOWN = 20
-DAYS_SHOWN = 10
+DAYS_SHOWN = 31
+NAME_LENGTH = 14
+"""Letters of a home's name where the terminal is too narrow for whole ones."""
+OF_WHICH_TRADE = "of which\ntrade"
 
 _Row = TypeVar("_Row")
 
@@ -23,7 +27,7 @@ def print_result(result: Result, console: Console, seconds: Mapping[str, float],
     console.print(_headline(result))
     console.print(_waterfall(result))
     console.print(_peak_text(result), highlight=False)
-    console.print(_home_table(result))
+    console.print(_fitted(lambda name: _home_table(result, name), console))
     if result.rounds:
         console.print(_round_text(result), highlight=False)
     for warning in result.warnings:
@@ -36,10 +40,11 @@ def print_result(result: Result, console: Console, seconds: Mapping[str, float],
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """Print an evaluation: its figures, and its first days."""
+    """Print an evaluation: its figures, its days and its homes."""
     e = evaluation
     table = _pairs(f"{e.days} day{'s' if e.days > 1 else ''}, {e.homes} homes")
     table.add_row("savings against b1 (own solar, no battery)", _percent(e.savings_percent_b1))
+    table.add_row("of which trade; the rest is the batteries'", _percent(_trade_percent(e)))
     table.add_row("savings against b0 (own solar's share included)", _percent(e.savings_percent_b0))
     table.add_row("captured share of the community optimum", _share(e.captured_share))
     table.add_row("homes worse off than with their own battery alone", str(e.homes_worse_off))
@@ -60,18 +65,35 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     if len(e.by_day) > DAYS_SHOWN:
         days.caption = f"and {len(e.by_day) - DAYS_SHOWN} more days"
     console.print(days)
-    console.print(_homes_of(e))
+    console.print(_fitted(lambda name: _homes_of(e, name), console))
 
 
-def _homes_of(evaluation: Evaluation) -> Table:
+def _trade_percent(evaluation: Evaluation) -> float | None:
+    """What trade saves beyond the homes' own batteries, in percent of b1; None where b1 is no cost."""
+    b1 = sum(day.b1_usd for day in evaluation.by_day)
+    return 100 * sum(day.battery_only_usd - day.p2p_usd for day in evaluation.by_day) / b1 if b1 > 0 else None
+
+
+def _homes_of(evaluation: Evaluation, name: Callable[[str, bool], str]) -> Table:
     """Homes by savings; of many, those that save most and those that save least."""
-    table = _table("By home, all days together", "home", "b1", "own battery", "P2P", "saved", "")
+    days = f"{evaluation.days} day{'s' if evaluation.days > 1 else ''}"
+    title = f"By home, {days} together, saved against b1"
+    table = _table(title, "home", "b1", "own\nbattery", "P2P", "saved", "", OF_WHICH_TRADE)
     shown, hidden = _extremes(evaluation.by_home, lambda home: (-home.savings_usd, home.home_id))
     for home in shown:
-        costs = (home.b1_usd, home.battery_only_usd, home.p2p_usd, home.savings_usd)
-        table.add_row(_name(home.home_id, home.worse_off), *map(_usd, costs), _percent(home.savings_percent_b1))
+        table.add_row(
+            name(home.home_id, home.worse_off), *map(_usd, (home.b1_usd, home.battery_only_usd, home.p2p_usd)),
+            _usd(home.savings_usd), _percent(home.savings_percent_b1), _usd(home.battery_only_usd - home.p2p_usd),
+        )  # fmt: skip
     table.caption = _hidden_text("! worse off than with its own battery alone", hidden)
     return table
+
+
+def _fitted(table_of: Callable[[Callable[[str, bool], str]], Table], console: Console) -> Table:
+    """A table of homes with their whole names where the terminal has room for them, else with short ones."""
+    whole = table_of(_name)
+    wide = console.options.update(max_width=1000)
+    return whole if Measurement.get(console, wide, whole).maximum <= console.width else table_of(_short_name)
 
 
 def _extremes(homes: Sequence[_Row], by: Callable[[_Row], tuple[float, str]]) -> tuple[list[_Row], int]:
@@ -88,9 +110,13 @@ def _hidden_text(caption: str, hidden: int) -> str:
 
 
 def _name(home_id: str, worse_off: bool) -> str:
-    """A home's name as it fits a column: its end tells it from its neighbours."""
-    short = home_id if len(home_id) <= 14 else f"{home_id[:4]}…{home_id[-9:]}"
-    return f"{short}{' !' if worse_off else ''}"
+    """A home's name, marked where it is worse off."""
+    return f"{home_id}{' !' if worse_off else ''}"
+
+
+def _short_name(home_id: str, worse_off: bool) -> str:
+    """The same as it fits a narrow column: a name's end tells it from its neighbours."""
+    return _name(home_id if len(home_id) <= NAME_LENGTH else f"{home_id[:4]}…{home_id[5 - NAME_LENGTH :]}", worse_off)
 
 
 def _headline(result: Result) -> Table:
@@ -139,21 +165,23 @@ def _peak_text(result: Result) -> str:
     )
 
 
-def _home_table(result: Result) -> Table:
+def _home_table(result: Result, name: Callable[[str, bool], str]) -> Table:
     """Homes by savings; of many, those that save most and those that save least."""
     shown, hidden = _extremes(result.homes, lambda home: (-(home.savings_usd or 0.0), home.home_id))
-    table = _table("Homes", "home", "b1", "own batt.", "P2P", "saved", "bought", "sold", "import", "export")
+    costs, energies = ("b1", "own\nbattery", "P2P", "saved", OF_WHICH_TRADE), ("bought", "sold", "import", "export")
+    table = _table("Homes, saved against b1", "home", *costs, *energies)
+    table.collapse_padding = True  # ten columns in 80
     for home in shown:
-        table.add_row(*_home_cells(home))
+        table.add_row(name(home.home_id, bool(home.worse_off)), *_home_cells(home))
     table.caption = _hidden_text("$ and kWh; ! worse off than with its own battery alone", hidden)
     return table
 
 
 def _home_cells(home: Home) -> tuple[str, ...]:
-    costs = (home.b1_usd, home.battery_only_usd, home.p2p_usd, home.savings_usd)
+    own, p2p = home.battery_only_usd, home.p2p_usd
+    costs = (home.b1_usd, own, p2p, home.savings_usd, None if own is None or p2p is None else own - p2p)
     energies = (home.bought_kwh, home.sold_kwh, home.imported_kwh, home.exported_kwh)
     return (
-        _name(home.home_id, bool(home.worse_off)),
         *("-" if cost is None else f"{cost:z.2f}" for cost in costs),
         *(f"{energy:.1f}" for energy in energies),
     )

@@ -20,13 +20,20 @@ class ImportedCommunity:
         homes: facts and readings. Homes may cover different slots; gaps are marked, not filled.
         weather: observed weather if it is the homes' own, so that forecasts can be made of it; else None.
         forecast: forecasts as they were issued, where the format holds them.
-        warnings: what a user should know about the data.
+        warnings: what a user should know about the data; they are stored, so no path and no file's name is in them.
+        files: names of the files of homes that go by other names than these, by home; to be shown, never stored.
     """
 
     homes: list[Home]
     weather: Weather | None = None
     forecast: WeatherForecast | None = None
     warnings: list[str] = field(default_factory=list)
+    files: dict[str, list[str]] = field(default_factory=dict)
+
+
+def unrated_note(home_id: str, pv_kw: float) -> str:
+    """The warning that panels which nothing rates are taken as ``pv_kw``."""
+    return f"{home_id}: panels of {pv_kw:g} kW assumed, the most that the readings show; 'import --pv-kw' says another"
 
 
 @dataclass(frozen=True)

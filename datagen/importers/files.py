@@ -58,20 +58,9 @@ def homes_of(source: str, suffix: str) -> list[list[SourceFile]]:
         suffix: of the files to take from a folder or an archive, such as ``.csv``; others are passed over.
 
     Raises:
-        UserError: no such path, no such files, a damaged, encrypted or oversized archive.
+        UserError: no such path, no such files, a damaged or oversized archive.
     """
-    path = Path(source)
-    try:
-        if path.is_dir():
-            found = _in_folder(path, suffix)
-        elif _is_archive(path):
-            found = _in_archive(path, suffix)
-        elif path.is_file():
-            return [[SourceFile(source, _reader(path, source))]]
-        else:
-            raise UserError(f"{source}: no such file or folder")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{source}: cannot be read ({_reason(error)})") from None
+    found = files_of(source, suffix)
     if not found:
         raise UserError(f"{source}: holds no {suffix} file")
     if len(found) > MAX_FILES:
@@ -81,6 +70,25 @@ def homes_of(source: str, suffix: str) -> list[list[SourceFile]]:
         # Files below the same sub-folder are one home; a file beside the sub-folders is one of its own.
         homes.setdefault(PurePosixPath(name).parts[0], []).append(found[name])
     return list(homes.values())
+
+
+def files_of(source: str, suffix: str) -> dict[str, SourceFile]:
+    """Files of a source by their paths in it; a file is itself, whatever its suffix.
+
+    Raises:
+        UserError: no such path, a damaged or oversized archive.
+    """
+    path = Path(source)
+    try:
+        if path.is_dir():
+            return _in_folder(path, suffix)
+        if _is_archive(path):
+            return _in_archive(path, suffix)
+        if path.is_file():
+            return {path.name: SourceFile(source, _reader(path, source))}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{source}: cannot be read ({_reason(error)})") from None
+    raise UserError(f"{source}: no such file or folder")
 
 
 def any_looks_like(source: str, suffix: str, test: Callable[[bytes], bool], head_bytes: int = 65_536) -> bool:

@@ -46,14 +46,21 @@ CLOCK = ("DATE", "START TIME", "END TIME")
 IMPORT, EXPORT, USAGE_KWH, USAGE, UNITS = "IMPORT (KWH)", "EXPORT (KWH)", "USAGE (KWH)", "USAGE", "UNITS"
 EXPECTED = "expected PG&E's interval CSV with a heading TYPE,DATE,START TIME,END TIME,..."
 HOW = "on pge.com choose Green Button, 'Export usage for a range of days', CSV"
-_HEADING = re.compile(rb'^\s*"?TYPE"?\s*,\s*"?DATE"?\s*,\s*"?START TIME', re.IGNORECASE | re.MULTILINE)
+_HEADING = re.compile(
+    rb'^\s*"?TYPE"?\s*,\s*"?(?:DATE"?\s*,\s*"?START TIME|START DATE)|^\s*"?Electric usage"?\s*,',
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Of intervals; of bills, and rows without a heading, of which the importer says what is wrong."""
+_ROW = re.compile(r'\s*"?(?:Electric usage|Natural gas usage|Gas usage)"?\s*,', re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd]")
+_NOT_ASCII = re.compile(r"[^\t\x20-\x7e]")
 _HEADING_LINES = 200
 _MOST_COLUMNS = 64
 _NUMBER = r"[-+]?(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
 
 
 def detect(source: str) -> bool:
-    """Whether a file, or one of a folder or archive, has the heading of the format."""
+    """Whether a file, or one of a folder or archive, has a heading or rows of PG&E's."""
     return any_looks_like(source, ".csv", lambda head: _HEADING.search(head.replace(b"\0", b"")) is not None)
 
 
@@ -113,7 +120,7 @@ def read_intervals(file: SourceFile, notes: _Notes) -> Intervals | None:
     Raises:
         UserError: another format, or a bad row.
     """
-    lines = _text(file).split("\n")
+    lines = _lines(file)
     gas = _gas_rows(lines)
     if gas:
         notes.gas += gas
@@ -139,17 +146,27 @@ def read_intervals(file: SourceFile, notes: _Notes) -> Intervals | None:
     )
 
 
-def _text(file: SourceFile) -> str:
+def _lines(file: SourceFile) -> list[str]:
+    """Lines of a file, below the preamble of plain text alone.
+
+    Raises:
+        UserError: no text, or bytes in a row that are none, with its line.
+    """
     data = file.content()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4096]:
         raise UserError(f"{file.label}: UTF-16 or binary, not plain text; save it as 'CSV UTF-8'")
     if not data.strip():
         raise UserError(f"{file.label}: empty; {EXPECTED}")
     try:
-        text = data.decode("utf-8-sig")
+        text, strange = data.decode("utf-8-sig"), _CONTROL
     except UnicodeDecodeError:
-        text = data.decode("latin-1")  # a name's accents in the preamble; the table is ASCII
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        text, strange = data.decode("latin-1"), _NOT_ASCII  # accents of a name in the preamble; the table is ASCII
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    at = next((at for at, line in enumerate(lines) if _ROW.match(line)), len(lines))
+    for number, line in enumerate(lines[at:], start=at + 1):
+        if strange.search(line):
+            raise UserError(f"{file.label}, line {number}: damaged, not all of it is text; download the file again")
+    return lines
 
 
 def _gas_rows(lines: list[str]) -> int:
@@ -176,7 +193,11 @@ def _heading(label: str, lines: list[str]) -> tuple[int, list[str]]:
             for name in (*CLOCK, *energies):
                 if name not in columns:
                     shown = name.replace("KWH", "kWh")
-                    raise UserError(f"{label}, line {at + 1}: column {shown} is missing; {EXPECTED}")
+                    found = ", ".join(filter(None, columns[:12]))
+                    raise UserError(
+                        f"{label}, line {at + 1}: column {shown} is missing (found: {found}); {EXPECTED}; of another "
+                        "layout write a mapping (docs/data.md, 'Any CSV')"
+                    )
                 if columns.count(name) > 1:
                     raise UserError(f"{label}, line {at + 1}: column {name} stands twice; {EXPECTED}")
             return at, columns
@@ -196,25 +217,28 @@ def _table(label: str, heading: list[str], lines: list[str], at: int) -> pd.Data
         raise UserError(f"{label}: no rows below the heading; choose a longer range of days")
     width = max(line.count(",") for line in body) + 1
     if width > _MOST_COLUMNS:
-        wide = max(range(len(body)), key=lambda k: body[k].count(","))
-        raise UserError(f"{label}, line {at + 2 + wide}: {width} cells; expected {len(heading)}, as in the heading")
+        raise _too_wide(label, at + 2 + max(range(len(body)), key=lambda k: body[k].count(",")), width, len(heading))
     try:
         table = pd.read_csv(
-            io.StringIO("\n".join(body) + "\n"),
-            header=None,
-            names=range(max(width, len(heading))),
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
-            skip_blank_lines=False,
-            index_col=False,
-        )
+            io.StringIO("\n".join(body) + "\n"), header=None, names=range(max(width, len(heading))), dtype=str,
+            keep_default_na=False, na_filter=False, skip_blank_lines=False, index_col=False,
+        )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError):
         table = pd.DataFrame()
     if len(table) != len(body):
         quoted = next((k for k, line in enumerate(body) if line.count('"') % 2), 0)
         raise UserError(f"{label}, line {at + 2 + quoted}: cannot be split into cells; expected closed quotes")
-    return table.fillna("")
+    table = table.fillna("")
+    surplus = np.flatnonzero((table.iloc[:, len(heading) :] != "").any(axis=1))
+    if len(surplus):
+        row = int(surplus[0])
+        filled = int(np.flatnonzero(np.asarray(table.iloc[row] != ""))[-1]) + 1
+        raise _too_wide(label, at + 2 + row, filled, len(heading))
+    return table
+
+
+def _too_wide(label: str, line: int, cells: int, expected: int) -> UserError:
+    return UserError(f"{label}, line {line}: {cells} cells; expected {expected}, as in the heading")
 
 
 def _electric(label: str, heading: list[str], table: pd.DataFrame, at: int, notes: _Notes) -> _Rows | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from common.errors import UserError
@@ -42,6 +43,7 @@ class Intervals:
         files: names of the files that the rows are from, for messages; none: all are from the one that the caller of
             :func:`to_readings` names.
         file: which of ``files`` each row is from.
+        numbered: whether ``line`` counts lines of a file; else messages name a row by its beginning.
     """
 
     start_s: Ints
@@ -50,6 +52,7 @@ class Intervals:
     line: Ints
     files: tuple[str, ...] = ()
     file: Ints | None = None
+    numbered: bool = True
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -131,7 +134,13 @@ def _has_reading(intervals: Intervals) -> NDArray[np.bool_]:
 
 def _at(intervals: Intervals, row: int, where: str) -> str:
     name = where if intervals.file is None else intervals.files[int(intervals.file[row])]
-    return f"{name}, line {intervals.line[row]}"
+    return f"{name}, {_row_name(intervals, row)}"
+
+
+def _row_name(intervals: Intervals, row: int) -> str:
+    if intervals.numbered:
+        return f"line {intervals.line[row]}"
+    return f"start_utc {pd.Timestamp(int(intervals.start_s[row]), unit='s'):%Y-%m-%d %H:%M:%S}"
 
 
 def _check_grid(intervals: Intervals, where: str) -> None:
@@ -190,7 +199,7 @@ def _in_order(intervals: Intervals, where: str) -> tuple[Ints, int]:
     if len(clash):
         first, second = (int(order[kept[int(clash[0]) + k]]) for k in (0, 1))
         same_file = file[first] == file[second]
-        other = f"line {intervals.line[first]}" if same_file else _at(intervals, first, where)
+        other = _row_name(intervals, first) if same_file else _at(intervals, first, where)
         advice = "delete one of the two" if same_file else "are both files of one home?"
         raise UserError(
             f"{_at(intervals, second, where)}: overlaps the interval of {other} with another reading; "
@@ -253,8 +262,9 @@ def _notes(readings: Readings, repeated: int, where: str) -> list[str]:
     if gaps:
         missing = sum(gap.slots for gap in gaps)
         longest = max(gaps, key=lambda gap: gap.slots)
+        what = f"{len(gaps)} gaps, the longest" if len(gaps) > 1 else "1 gap,"
         notes.append(
-            f"{where}: {missing / len(readings):.1%} of the half-hours have no reading, in {len(gaps)} gaps, the "
-            f"longest {longest}; estimated from a week before"
+            f"{where}: {missing} half-hour{'s have' if missing > 1 else ' has'} no reading "
+            f"({missing / len(readings):.1%}, {what} {longest}); a run estimates them from the week before"
         )
     return notes

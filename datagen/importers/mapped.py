@@ -48,6 +48,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,9 @@ from common.errors import UserError
 from common.readings import CHANNELS
 from datagen.importers.base import Home, ImportedCommunity, Importer
 from datagen.importers.intervals import LOAD, SOLAR, Intervals, merge, to_readings
-from datagen.importers.mapping import OFFSET, Mapping, read_mapping, suggested_mapping
+from datagen.importers.mapping import OFFSET, Mapping, read_mapping
+from datagen.importers.net_meter import MAPPED_PREFIX
+from datagen.importers.suggestion import DELIMITERS, split_line
 from datagen.importers.tables import (
     as_home,
     as_home_id,
@@ -81,6 +84,8 @@ Ints = NDArray[np.int64]
 
 _WH = {"Wh": 1.0, "kWh": 1000.0, "W": 1.0, "kW": 1000.0}
 _POWERS = ("W", "kW")
+_LENGTHS_S = (300, 600, 900, 1800, 3600)
+_HEADING_LINES = 100
 _NOISE_WH = 20.0
 """By how much a load from three meters may fall below zero: they do not read at the same instant."""
 
@@ -123,17 +128,6 @@ def _named(path: Path, mapping: Mapping) -> list[Path]:
     return files
 
 
-def mapping_wanted(csv: Path) -> UserError:
-    """The error that a CSV file without a mapping is; it shows one to start from."""
-    if not csv.is_file():
-        return UserError(f"{csv}: no such file")
-    toml = csv.with_suffix(".toml").name
-    return UserError(
-        f"{csv}: a CSV needs a mapping that says what its columns are; write {toml} beside it, like this, and give "
-        f"that as the data:\n{suggested_mapping(csv)}"
-    )
-
-
 def load(source: str) -> ImportedCommunity:
     """Homes of the CSV files that a mapping names.
 
@@ -167,12 +161,14 @@ def _homes_of_file(path: Path, mapping: Mapping, file: Path) -> dict[str, _Rows]
     """The rows of a file by home."""
     table = read_text_table(file, "\t" if mapping.delimiter == "tab" else mapping.delimiter, mapping.skip_lines)
     wanted = [*mapping.time.columns, *(column.column for column in mapping.energy_columns.values())]
-    for name in [*wanted, *filter(None, [mapping.home_column])]:
-        if name not in table:
-            found = ", ".join(map(repr, table.columns[:12]))
-            raise UserError(
-                f"{file}, line {mapping.skip_lines + 1}: no column {name!r}, which {path.name} names (found: {found})"
-            )
+    wanted += filter(None, [mapping.home_column])
+    missing = next((name for name in wanted if name not in table), None)
+    if missing is not None:
+        found = ", ".join(map(repr, table.columns[:12]))
+        raise UserError(
+            f"{file}, line {mapping.skip_lines + 1}: no column {missing!r}, which {path.name} names (found: {found})"
+            f"{_where_heading_is(file, wanted)}"
+        )
     if mapping.home_column is None:
         home = file.stem if mapping.home_from_file else mapping.home.id or as_home_id(path.stem)
         return {home: _rows(mapping, file, table)}
@@ -180,6 +176,17 @@ def _homes_of_file(path: Path, mapping: Mapping, file: Path) -> dict[str, _Rows]
     if (ids == "").any():
         raise _bad(mapping, file, mapping.home_column, int((ids == "").argmax()), "empty; expected the home's id")
     return {str(name): _rows(mapping, file, rows) for name, rows in table.groupby(ids, sort=False)}
+
+
+def _where_heading_is(file: Path, wanted: list[str]) -> str:
+    """Advice, where the columns stand in another line, or between other delimiters."""
+    with file.open(encoding="utf-8-sig", errors="replace") as stream:
+        lines = list(islice(stream, _HEADING_LINES))
+    for at, line in enumerate(lines):
+        for delimiter, name in DELIMITERS.items():
+            if set(wanted) <= set(split_line(line, delimiter)):
+                return f"; they stand in line {at + 1}: write skip_lines = {at} and delimiter = {json.dumps(name)}"
+    return "; are delimiter and skip_lines right?"
 
 
 def _bad(mapping: Mapping, file: Path, column: str, row: int, problem: str) -> UserError:
@@ -202,10 +209,11 @@ def _rows(mapping: Mapping, file: Path, table: pd.DataFrame) -> _Rows:
     for name in time.columns[1:]:
         text = text + " " + table[name]
     bad_time = partial(error, " ".join(time.columns))
+    advice = "; the key 'format' of [time] says how they are written"
     if time.timezone == OFFSET:
-        seconds = utc_seconds_of(parsed_times(text, bad_time, time.format, utc=True))
+        seconds = utc_seconds_of(parsed_times(text, bad_time, time.format, utc=True, advice=advice))
     else:
-        wall = parsed_times(text, bad_time, time.format)
+        wall = parsed_times(text, bad_time, time.format, advice=advice)
         if time.timezone == "UTC":
             seconds = utc_seconds_of(wall)
         else:
@@ -218,22 +226,29 @@ def _home(path: Path, mapping: Mapping, home_id: str, parts: list[_Rows], warnin
     """A home of its rows in one or more files."""
     said = mapping.homes.get(home_id)
     minutes = (said and said.minutes) or mapping.home.minutes or mapping.minutes
-    length_s = 60 * minutes if minutes else usual_length_s(np.concatenate([part.time_s for part in parts]))
+    usual_s = usual_length_s(np.concatenate([part.time_s for part in parts]))
+    length_s = 60 * minutes if minutes else usual_s
     if not minutes:
         _refuse_mixed(parts, home_id, path)
+    elif usual_s in _LENGTHS_S and usual_s != length_s:
+        raise UserError(
+            f"{path}: key 'minutes' is {minutes}, but rows of home {home_id} are {usual_s // 60} minutes apart; "
+            f"write {usual_s // 60}, or leave it out"
+        )
     if length_s is None:
         raise UserError(f"{parts[0].file}: one row of home {home_id}; write its length as 'minutes' in {path.name}")
     joined = merge([(str(part.file), _intervals(mapping, part, length_s)) for part in parts])
     where = str(parts[0].file) if len(parts) == 1 else f"{path} ({len(parts)} files)"
     where += f", home {home_id}" if mapping.home_column else ""
     metered = to_readings(present_columns(joined), where, home_id)
-    return as_home(mapping.facts(home_id, f"csv:{path.name}"), metered, warnings)
+    net = mapping.import_ is not None and mapping.pv is None
+    return as_home(mapping.facts(home_id, f"{MAPPED_PREFIX if net else 'csv:'}{path.name}"), metered, warnings)
 
 
 def _refuse_mixed(parts: list[_Rows], home_id: str, path: Path) -> None:
     """Raise UserError where a file changes its step on the way: no length can be right for all of its rows."""
     steps = np.diff(np.unique(np.concatenate([part.time_s for part in parts])))
-    usual = {length: int((steps == length).sum()) for length in (300, 600, 900, 1800, 3600)}
+    usual = {length: int((steps == length).sum()) for length in _LENGTHS_S}
     ranked = sorted(usual, key=lambda length: -usual[length])
     if usual[ranked[1]] > max(0.05 * len(steps), 8):
         raise UserError(

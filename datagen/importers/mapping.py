@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -177,58 +175,3 @@ def _first(error: ErrorDetails) -> str:
         return f"key '{key}' is missing"
     problem = error["msg"].removeprefix("Value error, ").replace("\n", " ")
     return f"key '{key}': {problem} (found {str(error['input'])[:60]!r})" if key else problem
-
-
-# -- a mapping to start from ---------------------------------------------------------------------------------------
-
-_TIME = r"time|date|start|^ts$|period|interval"
-_LIKELY = {
-    "import": r"import|from.?grid|delivered|purchas",
-    "export": r"export|to.?grid|feed.?in|injected|surplus",
-    "pv": r"\bpv\b|_pv|pv_|solar|generat|produc",
-    "load": r"load|consum|usage|\buse\b|demand|energy|kwh|\bwh\b",
-}
-
-
-def suggested_mapping(csv: Path) -> str:
-    """A mapping for a CSV file to start from, with its own columns as far as their names tell."""
-    try:
-        with csv.open(encoding="utf-8-sig") as stream:
-            heading = stream.readline(100_000).strip()
-    except (OSError, UnicodeDecodeError):
-        heading = ""
-    delimiter = max(",;\t", key=heading.count)
-    columns = [name.strip().strip('"') for name in heading.split(delimiter)] if heading else []
-    left = list(columns)
-
-    def take(pattern: str) -> str | None:
-        for name in left:
-            if re.search(pattern, name, re.IGNORECASE):
-                left.remove(name)
-                return name
-        return None
-
-    time = take(_TIME)
-    found = {use: take(pattern) for use, pattern in _LIKELY.items()}
-    if found["import"]:
-        found["load"] = None
-    else:
-        found |= {"export": None, "load": found["load"] or "???"}
-    lines = [f"files = [{json.dumps(csv.name, ensure_ascii=False)}]"]
-    if delimiter != ",":
-        lines.append(f"delimiter = {json.dumps('tab' if delimiter == chr(9) else delimiter)}")
-    lines += ["[time]", f"column = {json.dumps(time or '???', ensure_ascii=False)}", f'timezone = "{TIMEZONE}"']
-    lines.append('label = "start"')
-    for use in ("load", "pv", "import", "export"):
-        name = found[use]
-        if name:
-            lines += [f"[{use}]", f"column = {json.dumps(name, ensure_ascii=False)}", f'unit = "{_unit(name)}"']
-    return "\n".join(lines)
-
-
-def _unit(name: str) -> Unit:
-    """Unit that a heading names; kWh where it names none."""
-    for unit, pattern in (("kWh", r"kwh"), ("Wh", r"wh"), ("kW", r"kw"), ("W", r"[^a-z]w([^a-z]|$)|watt")):
-        if re.search(pattern, name, re.IGNORECASE):
-            return unit  # type: ignore[return-value]
-    return "kWh"

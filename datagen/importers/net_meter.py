@@ -17,13 +17,19 @@ from numpy.typing import NDArray
 from common.errors import UserError
 from common.readings import HomeFacts, Readings
 from common.units import SLOT_HOURS, SLOT_SECONDS, WH_PER_KWH
-from datagen.importers.base import Home, ImportedCommunity
+from datagen.importers.base import Home, ImportedCommunity, unrated_note
 from datagen.importers.intervals import LOAD, SOLAR, Floats, Intervals, merge, to_readings
 
 Ints = NDArray[np.int64]
 Parts = list[tuple[str, Intervals]]
 SOURCE_PREFIX = "greenbutton-"
-"""Homes of such a source hold registers, import and export, not gross load and production."""
+MAPPED_PREFIX = "csv-net:"
+"""Homes of such sources hold registers, import and export, not gross load and production."""
+
+
+def is_net_metered(facts: HomeFacts) -> bool:
+    """Whether a home's load is what it imported, and its solar what it exported."""
+    return facts.source.startswith((SOURCE_PREFIX, MAPPED_PREFIX))
 
 
 def registers_wh(imported_wh: Floats, exported_wh: Floats) -> dict[str, Floats]:
@@ -40,7 +46,7 @@ def community_of(parts: Sequence[Parts], source: str, warnings: Sequence[str] = 
         UserError: see :func:`datagen.importers.intervals.to_readings`.
     """
     homes: list[Home] = []
-    notes, solar = list(warnings), []
+    notes, solar, labels = list(warnings), [], {}
     for number, files in enumerate(parts, start=1):
         home_id = f"house-{number}"
         metered = to_readings(merge(files), home_id)
@@ -49,16 +55,17 @@ def community_of(parts: Sequence[Parts], source: str, warnings: Sequence[str] = 
             home_id=home_id, resolution_slots=metered.resolution_slots, pv_kw=pv_kw, source=SOURCE_PREFIX + source
         )
         homes.append((facts, metered.readings))
+        labels[home_id] = [label for label, _ in files]
         notes += metered.warnings
         if pv_kw:
-            solar.append(f"{home_id} ({pv_kw:g} kW)")
+            solar.append(home_id)
+            notes.append(unrated_note(home_id, pv_kw))
     if solar:
         notes.append(
-            f"{', '.join(solar)}: the meter shows import and export only; net load and bills are exact, but 'grid "
-            "only' (b0) and solar figures are of what crossed the meter, not of what the panels made; in brackets the "
-            "highest export, the least that the panels are rated"
+            f"{', '.join(solar)}: the meter shows import and export only; net load and bills are exact, 'grid only' "
+            "(b0) and solar figures are of what crossed the meter"
         )
-    return ImportedCommunity(homes, warnings=notes)
+    return ImportedCommunity(homes, warnings=notes, files=labels)
 
 
 def _highest_export_kw(readings: Readings, resolution_slots: int) -> float:
@@ -104,7 +111,7 @@ def register_of(home: Home) -> Register:
         return total
 
     load, pv = whole(readings.load_wh), whole(readings.pv_wh)
-    if not facts.source.startswith(SOURCE_PREFIX) and pv.any():
+    if not is_net_metered(facts) and pv.any():
         load, pv = np.maximum(load - pv, 0), np.maximum(pv - load, 0)
     known = np.ones(len(readings), np.bool_) if readings.metered is None else readings.metered
     metered = whole(known.astype(np.int64)) == slots

@@ -78,6 +78,7 @@ Floats = NDArray[np.float64]
 CHUNK_ROWS = 50_000
 ENERGIES = (LOAD, SOLAR, *CHANNELS)
 REQUIRED = ("home_id", "start_utc", "minutes", LOAD)
+QUERY_EXAMPLE = '"SELECT meter AS home_id, time AS start_utc, 30 AS minutes, kwh * 1000 AS load_wh FROM ..."'
 BATTERY_COLUMNS = {f"battery_{name}": name for name in BatterySpec.model_fields}
 FACT_COLUMNS = ("pv_kw", "connection_kw", "timezone", "archetype")
 
@@ -172,7 +173,8 @@ def _facts(connection: Connection, url: URL, warnings: list[str]) -> dict[str, H
         try:
             facts[name] = HomeFacts.model_validate(
                 {key: given[key] for key in FACT_COLUMNS if key in given}
-                | {"home_id": as_home_id(name), "battery": battery}
+                | {"home_id": as_home_id(name)}
+                | ({"battery": battery} if battery else {})
             )
         except ValidationError as error:
             first = error.errors()[0]
@@ -190,24 +192,23 @@ def _note_ignored(names: Sequence[str], known: Sequence[str], where: str, warnin
 
 
 def _intervals(connection: Connection, statement: str, where: str, warnings: list[str]) -> dict[str, Intervals]:
-    """Intervals by the homes' ids as they stand in the database; lines are numbers of rows, from 1."""
+    """Intervals by the homes' ids as they stand in the database."""
     streaming = connection.execution_options(stream_results=True, max_row_buffer=CHUNK_ROWS)
     result = streaming.execute(as_text(statement))
     names = [str(name) for name in result.keys()]  # noqa: SIM118
-    for name in REQUIRED:
-        if name not in names:
-            raise UserError(f"{where}: column {name} is missing (found: {', '.join(names)})")
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
+        raise UserError(f"{where}: {what} missing (found: {', '.join(names)}); as in {QUERY_EXAMPLE}")
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise UserError(f"{where}: column {twice[0]} occurs twice; name the columns of the query one by one")
     energies = [name for name in ENERGIES if name in names]
     _note_ignored(names, (*REQUIRED[:3], *ENERGIES), where, warnings)
     chunks: list[pd.DataFrame] = []
-    done = 0
     for rows in result.partitions(CHUNK_ROWS):
         table = pd.DataFrame(rows, columns=names)
-        chunks.append(_chunk(table, energies, where, done))
-        done += len(table)
+        chunks.append(_chunk(table, energies, where))
     if not chunks:
         return {}
     whole = pd.concat(chunks, ignore_index=True)
@@ -216,15 +217,16 @@ def _intervals(connection: Connection, statement: str, where: str, warnings: lis
         line = part.index.to_numpy(np.int64) + 1
         energy = {key: part[key].to_numpy(np.float64) for key in energies}
         start_s, length_s = part["start_s"].to_numpy(np.int64), part["length_s"].to_numpy(np.int64)
-        by_home[str(home_id)] = present_columns(Intervals(start_s, length_s, energy, line))
+        by_home[str(home_id)] = present_columns(Intervals(start_s, length_s, energy, line, numbered=False))
     return by_home
 
 
-def _chunk(table: pd.DataFrame, energies: Sequence[str], where: str, done: int) -> pd.DataFrame:
+def _chunk(table: pd.DataFrame, energies: Sequence[str], where: str) -> pd.DataFrame:
     """Rows as numbers, checked: ``home_id``, ``start_s``, ``length_s`` and the energies, Wh."""
 
     def bad(column: str, row: int, problem: str) -> UserError:
-        return UserError(f"{where}, row {done + row + 1}, column {column}: {problem}")
+        home, start = (str(table[name].iloc[row])[:60] for name in ("home_id", "start_utc"))
+        return UserError(f"{where}, home_id {home}, start_utc {start}, column {column}: {problem}")
 
     absent = np.asarray(table["home_id"].isna())
     if absent.any():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from common.errors import UserError
 from common.readings import CHANNELS, HomeFacts, Readings
 from common.units import SLOT_HOURS, SLOT_SECONDS, WH_PER_KWH
-from datagen.importers.base import Home
+from datagen.importers.base import Home, unrated_note
 from datagen.importers.intervals import HOUR_SECONDS, LOAD, SOLAR, Intervals, Metered
 
 Ints = NDArray[np.int64]
@@ -46,7 +46,7 @@ def read_table(path: Path, columns: tuple[str, ...], energies: tuple[str, ...] =
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the heading lose cells
             found = pd.read_csv(path, skip_blank_lines=False, low_memory=False, index_col=False)
     except (ValueError, OSError, pd.errors.ParserWarning) as error:  # pandas' own and Unicode errors are ValueErrors
-        raise UserError(f"{path}: not a CSV table ({_first_line(error)})") from None
+        raise _no_table(path, ",", 0, error) from None
     missing = [name for name in columns if name not in found]
     if missing:
         raise UserError(f"{path}: column {missing[0]} is missing (found: {', '.join(map(str, found.columns))})")
@@ -88,7 +88,8 @@ def read_text_table(path: Path, delimiter: str = ",", skip_lines: int = 0) -> pd
             skip_blank_lines=False, index_col=False, encoding="utf-8-sig", header=None, engine="c", low_memory=False,
         )  # fmt: skip
     except (ValueError, OSError, OverflowError) as error:
-        raise UserError(f"{path}: not a CSV table in UTF-8 ({_first_line(error)})") from None
+        raise _no_table(path, delimiter, skip_lines, error) from None
+    _refuse_open_quote(path, skip_lines, len(table))
     names = [str(name).strip() for name in table.iloc[0]]
     twice = [name for name in names if names.count(name) > 1 and name]
     if twice:
@@ -99,6 +100,29 @@ def read_text_table(path: Path, delimiter: str = ",", skip_lines: int = 0) -> pd
     if not len(filled):
         raise UserError(f"{path}: no rows below the heading")
     return table.iloc[: filled[-1] + 1]  # files may end in empty lines
+
+
+def _no_table(path: Path, delimiter: str, skip_lines: int, error: Exception) -> UserError:
+    """What keeps a file from being a table, with its line where it can be told, of what pandas says of it."""
+    if isinstance(error, UnicodeDecodeError):
+        return UserError(f"{path}: not text in UTF-8; save it as 'CSV UTF-8'")
+    if isinstance(error, pd.errors.EmptyDataError):
+        below = f"no line below the first {skip_lines}; is skip_lines right?"
+        return UserError(f"{path}: {below if skip_lines else 'the file is empty; download or save it again'}")
+    _refuse_open_quote(path, skip_lines)  # it makes one row of two lines, so that rows are no lines
+    wide = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+    if wide:
+        return UserError(f"{path}, line {wide[2]}: {wide[3]} cells; expected {wide[1]}, as in the heading")
+    return UserError(f"{path}: not a table with {delimiter!r} between its cells ({_first_line(error)})")
+
+
+def _refuse_open_quote(path: Path, skip_lines: int, rows: int | None = None) -> None:
+    """Raise UserError at the first quote that is not closed in its line; not if there are as many lines as ``rows``."""
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
+        odd = [line.count('"') % 2 == 1 for line in stream][skip_lines:]
+    if len(odd) != rows and any(odd):
+        line = odd.index(True) + skip_lines + 1
+        raise UserError(f"{path}, line {line}: a quote that is not closed in its line; expected closed quotes")
 
 
 def numbers(
@@ -136,7 +160,7 @@ def utc_seconds_of(moments: pd.DatetimeIndex) -> Ints:
 
 
 def parsed_times(
-    text: pd.Series, bad: Callable[[int, str], UserError], format_: str = "", utc: bool = False
+    text: pd.Series, bad: Callable[[int, str], UserError], format_: str = "", utc: bool = False, advice: str = ""
 ) -> pd.DatetimeIndex:
     """Times of a column of text, none of them missing.
 
@@ -145,6 +169,7 @@ def parsed_times(
         bad: makes the error about a row (from 0).
         format_: as of ``strptime``; empty for ISO 8601.
         utc: times carry their offset (or are UTC), and the result is aware; else naive.
+        advice: what else would mend a time that is none.
 
     Raises:
         UserError: no time, one with an offset where none is expected, or one outside of the years 1990 to 2099.
@@ -162,18 +187,22 @@ def parsed_times(
         raise bad(0, f"cannot read times by the format {format_!r} ({_first_line(error)})") from None
     if not utc and times.tz is not None:
         raise bad(0, 'the format has an offset; write timezone = "offset"')
-    require_times(times, lambda row: f"{cells.iloc[row]!r}", expected, bad)
+    require_times(times, lambda row: f"{cells.iloc[row]!r}", expected, bad, advice)
     return times
 
 
 def require_times(
-    times: pd.DatetimeIndex, given: Callable[[int], str], expected: str, bad: Callable[[int, str], UserError]
+    times: pd.DatetimeIndex,
+    given: Callable[[int], str],
+    expected: str,
+    bad: Callable[[int, str], UserError],
+    advice: str = "",
 ) -> None:
     """Raise UserError where a time is missing or outside of the years 1990 to 2099."""
     wrong = np.flatnonzero(times.isna() | (times.year < FIRST_YEAR) | (times.year > LAST_YEAR))
     if len(wrong):
         row = int(wrong[0])
-        raise bad(row, f"{given(row)} is not a time; expected {expected}, {FIRST_YEAR} to {LAST_YEAR}")
+        raise bad(row, f"{given(row)} is not a time; expected {expected}, {FIRST_YEAR} to {LAST_YEAR}{advice}")
 
 
 def usual_length_s(times_s: Ints) -> int | None:
@@ -212,7 +241,7 @@ def as_home(facts: HomeFacts, metered: Metered, notes: list[str]) -> Home:
     if highest_wh and not facts.pv_kw:
         pv_kw = math.ceil(highest_wh / SLOT_HOURS / WH_PER_KWH * 10) / 10
         facts = facts.model_copy(update={"pv_kw": pv_kw})
-        notes.append(f"{facts.home_id}: its solar power is not rated; taken as {pv_kw:g} kW, its highest half-hour")
+        notes.append(unrated_note(facts.home_id, pv_kw))
     return facts, metered.readings
 
 

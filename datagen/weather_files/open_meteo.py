@@ -118,7 +118,10 @@ def fetch(source: str, slots: range, client: httpx.Client) -> Records:
         answer = client.get("/v1/archive", params=query)
     except httpx.HTTPError as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{source}: no answer from {client.base_url}: {reason[:120]}") from None
+        raise UserError(
+            f"{source}: no answer from {client.base_url}: {reason[:120]}; go online, give a file, or leave the "
+            "weather out"
+        ) from None
     if answer.status_code != httpx.codes.OK and not answer.text.lstrip().startswith("{"):
         raise UserError(f"{source}: {client.base_url} answers {answer.status_code}")
     return read(source, answer.text)

@@ -50,7 +50,10 @@ def test_bad_files_say_what_and_where(tmp_path: pytest.TempPathFactory) -> None:
     with pytest.raises(UserError, match="known names: pge-e-tou-c"):
         load_tariff("no-such-tariff")
     path.write_text("{")
-    with pytest.raises(UserError, match="not JSON"):
+    with pytest.raises(UserError, match=r"not JSON .*; expected a tariff in the shape of .* as .*pge-tou-c\.json"):
+        load_tariff(str(path))
+    path.write_bytes(b"\x89PNG\r\n\xff")
+    with pytest.raises(UserError, match=r"not JSON .*; expected a tariff"):
         load_tariff(str(path))
     good = load_tariff("pge-tou-c").model_dump()
     path.write_text(json.dumps(good | {"energyratestructure": [[{"rate": 0.3}]]}))

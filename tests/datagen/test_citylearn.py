@@ -145,10 +145,10 @@ BAD = {
     "homes differ": (_drop_rows("b.csv", range(2376, 2400)), "the homes cover different hours"),
     "one month": (lambda f: [f.save(n, f.table(n)[:600]) for n in ("a.csv", "b.csv")], "at least a change of month"),
     "no rows": (lambda folder: folder.save("a.csv", folder.table("a.csv")[:0]), r"a\.csv: no rows"),
-    "empty file": (lambda folder: (folder.path / "a.csv").write_text(""), r"a\.csv: not a CSV table"),
+    "empty file": (lambda folder: (folder.path / "a.csv").write_text(""), r"a\.csv: the file is empty"),
     "binary file": (
         lambda folder: (folder.path / "a.csv").write_bytes(b"\xff\xfe\x00\x81"),
-        r"a\.csv: not a CSV table",
+        r"a\.csv: not text in UTF-8; save it as",
     ),
     "missing file": (lambda folder: (folder.path / "b.csv").unlink(), r"b\.csv: the schema names this file"),
     "weather rows": (_drop_rows("weather.csv", [5]), r"weather\.csv: 2399 rows, but the homes have 2400"),
@@ -176,7 +176,8 @@ def test_bad_data_is_named(folder, tmp_path, case):
 
 
 def test_a_folder_without_a_schema_is_no_known_format(tmp_path):
-    with pytest.raises(UserError, match=r"not a known format \(.*citylearn: a folder with schema\.json"):
+    (tmp_path / "schema.txt").touch()
+    with pytest.raises(UserError, match=r"not a known format \(it holds schema\.txt; 'python -m datagen formats'"):
         importer_for(str(tmp_path))
 
 

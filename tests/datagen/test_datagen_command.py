@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from common.config import BatterySpec
 from common.errors import UserError
 from common.readings import home_folders, read_facts, read_forecast, read_readings, write_home
 from datagen.__main__ import app
@@ -57,6 +58,57 @@ def test_import_names_homes(folder, tmp_path):
     assert [(f.home_id, f.pv_kw) for f in facts] == [("mine-1", 4.2), ("mine-2", 0.0)]
 
 
+def test_an_assumed_battery_is_told_and_another_is_taken(folder, tmp_path):
+    done = invoke("import", folder.path, "--out", tmp_path / "a")
+    assert "A-1, B: battery: 13.5 kWh, 5 kW assumed" in " ".join(done.output.split())
+    assert {read_facts(home).battery for home in home_folders(tmp_path / "a")} == {BatterySpec()}
+    done = invoke("import", folder.path, "--out", tmp_path / "b", "--battery-kwh", "10", "--battery-kw", "4")
+    assert "kWh," not in done.output
+    batteries = {read_facts(home).battery for home in home_folders(tmp_path / "b")}
+    assert batteries == {BatterySpec(capacity_kwh=10, max_power_kw=4)}
+    done = invoke("import", folder.path, "--out", tmp_path / "c", "--battery-kwh", "10")
+    assert "battery: 10 kWh, 5 kW; --battery-kw says another" in " ".join(done.output.split())
+
+
+def test_panels_that_are_rated_are_not_assumed(tmp_path):
+    rows = [f"Electric usage,2025-06-01,{h:02}:00,{h:02}:59,1.5,2.0,,\n" for h in range(24)]
+    heading = "TYPE,DATE,START TIME,END TIME,IMPORT (kWh),EXPORT (kWh),COST,NOTES\n"
+    (tmp_path / "5551234567.csv").write_text(heading + "".join(rows))
+    told = invoke("import", tmp_path / "5551234567.csv", "--out", tmp_path / "a").output
+    assert "panels of 2 kW assumed" in told and "5551234567.csv" in told
+    assert "import" in told and "export" in told and "solar\nkWh/y" not in told
+    stored = (tmp_path / "a" / "community.json").read_text()
+    assert "panels of 2 kW" in stored and "5551234567" not in stored, "a file's name may be an account number"
+    told = invoke("import", tmp_path / "5551234567.csv", "--out", tmp_path / "b", "--pv-kw", "6").output
+    assert "assumed" not in told.split("battery")[0] and "the meter shows import and export only" in told
+
+
+def test_what_is_made_stays_out_of_git(folder, tmp_path):
+    invoke("import", folder.path, "--out", tmp_path / "mine")
+    invoke("export", folder.path, "--format", "resstock", "--out", tmp_path / "files")
+    for name in ("mine", "files"):
+        assert (tmp_path / name / ".gitignore").read_text() == "*\n"
+    assert importer_for(str(tmp_path / "files")) is IMPORTERS["resstock"]
+
+
+@pytest.mark.parametrize(("name", "paths"), [("csv", "out.csv, out.toml"), ("sql", "out"), ("greenbutton-csv", "out/")])
+def test_an_export_names_what_it_wrote(folder, tmp_path, name, paths):
+    done = invoke("export", folder.path, "--format", name, "--out", tmp_path / "out")
+    assert done.output.strip() == f"2 homes as {name} in " + ", ".join(f"{tmp_path}/{p}" for p in paths.split(", "))
+
+
+def test_help_reads_in_the_order_of_use():
+    shown = invoke("--help").output
+    order = [shown.index(f" {name} ") for name in ("import", "generate", "describe", "export", "validate", "formats")]
+    assert order == sorted(order) and "`" not in shown
+    assert "a database URL" in " ".join(invoke("import", "--help").output.split())
+
+
+def test_a_database_is_described_by_its_name(folder, tmp_path):
+    invoke("export", folder.path, "--format", "sql", "--out", tmp_path / "homes.db")
+    assert " homes.db (sql)" in invoke("describe", f"sqlite:///{tmp_path}/homes.db").output
+
+
 @pytest.mark.parametrize("name", WRITABLE)
 def test_every_format_is_exported_and_imported(folder, tmp_path, name):
     done = invoke("export", folder.path, "--format", name, "--out", tmp_path / "out")
@@ -78,7 +130,7 @@ def test_every_format_is_exported_and_imported(folder, tmp_path, name):
         (("import", "{data}", "--out", "{data}"), "exists already"),
         (("import", "{data}", "--out", "{new}", "--query", "SELECT 1"), "--query is for databases"),
         (("import", "{data}", "--out", "{new}", "--name", "a b"), "--name 'a b'"),
-        (("import", "{data}", "--out", "{new}", "--weather", "nowhere.epw"), "nowhere.epw"),
+        (("import", "{data}", "--out", "{new}", "--weather", "nowhere.epw"), r"^--weather: nowhere\.epw: No such file"),
         (("export", "{data}", "--out", "{new}", "--format", "xlsx"), "unknown; choose one of: commonwatt, citylearn"),
         (("generate", "--out", "{new}", "--climate", "99"), "no zone"),
         (("generate", "--out", "{new}", "--stock", "igloo"), "choose one of: california, all-electric"),

@@ -56,7 +56,8 @@ def test_a_net_metered_home(tmp_path):
     assert local_of(readings.first_slot).isoformat() == "2025-06-01T00:00:00-07:00"
     assert readings.load_wh.tolist() == [750, 750, 150, 150, 0, 0]
     assert readings.pv_wh.tolist() == [0, 0, 55, 55, 1195, 1195]
-    assert any("'grid only' (b0)" in warning and "house-1 (2.4 kW)" in warning for warning in warnings)
+    assert any(warning.startswith("house-1: the meter shows") and "'grid only' (b0)" in warning for warning in warnings)
+    assert any("house-1: panels of 2.4 kW assumed, the most that the readings show" in warning for warning in warnings)
 
 
 def test_older_layouts_dates_line_ends_and_gas(tmp_path):
@@ -262,11 +263,17 @@ BAD = {
         ", line 1: a summary of bills; expected intervals (on pge",
     ),
     "no rows": (PREAMBLE + PLAIN, ": no rows below the heading; choose a longer range of days"),
-    "no date": (PLAIN.replace("DATE,", "") + R, ", line 1: column DATE is missing; expected"),
-    "no end": (PREAMBLE + PLAIN.replace("END TIME,", "") + R, ", line 6: column END TIME is missing; expected"),
-    "no usage": (PLAIN.replace("USAGE (kWh)", "POWER") + R, ", line 1: column USAGE (kWh) is missing; expected"),
-    "no export": (NET.replace("EXPORT (kWh)", "X") + R, ", line 1: column EXPORT (kWh) is missing; expected"),
-    "no units": (OLD.replace("UNITS", "X") + R, ", line 1: column UNITS is missing; expected"),
+    "no date": (PLAIN.replace("DATE,", "") + R, ", line 1: column DATE is missing (found: TYPE, START TIME, END"),
+    "no end": (
+        PREAMBLE + PLAIN.replace("END TIME,", "") + R,
+        ", line 6: column END TIME is missing (found: TYPE, DATE, S",
+    ),
+    "no usage": (
+        PLAIN.replace("USAGE (kWh)", "POWER") + R,
+        ", line 1: column USAGE (kWh) is missing (found: TYPE, DAT",
+    ),
+    "no export": (NET.replace("EXPORT (kWh)", "X") + R, ", line 1: column EXPORT (kWh) is missing (found: TYPE, DAT"),
+    "no units": (OLD.replace("UNITS", "X") + R, ", line 1: column UNITS is missing (found: TYPE, DATE, STAR"),
     "text": (PLAIN + R + "00:00,00:59,n/a,,\n", ", line 2, column USAGE (kWh): 'n/a' is not a number; expected kWh"),
     "nan": (PLAIN + R + "00:00,00:59,nan,,\n", ", line 2, column USAGE (kWh): 'nan' is not a number; expected kWh"),
     "inf": (NET + R + "00:00,00:59,1,-inf,,\n", ", line 2, column EXPORT (kWh): '-inf' is not a number; expected kWh"),
@@ -309,6 +316,11 @@ BAD = {
         ", line 2: cannot be split into cells; exp",
     ),
     "wide": (PLAIN + R + "00:00,00:59,1" + "," * 99 + "\n", ", line 2: 104 cells; expected 7, as in the heading"),
+    "surplus": (PLAIN + R + "00:00,00:59,1,,,2\n", ", line 2: 8 cells; expected 7, as in the heading"),
+    "fused": (
+        PLAIN + R + "00:00,00:59,1,,\x9dElectric usage\n" + R + "01:00,01:59,1,,\n",
+        ", line 2: damaged, not all of it is text; download the file again",
+    ),
     "skipped": (
         PLAIN + "".join(f"Electric usage,2024-03-10,0{h}:00,0{h}:59,1,,\n" for h in range(5)),
         ", line 4, column START TIME: 2024-03-10 02:00 does not exist in America/Los_Angeles (clocks go forward); exp",
@@ -324,6 +336,46 @@ def test_bad_files(tmp_path, name):
     with pytest.raises(UserError) as caught:
         load(path)
     assert str(caught.value).startswith(path + message) and "\n" not in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [f"{R}0{k}:00,0{k}:59,1,," for k in range(4)]
+    for junk in (b"\xff", b"\x1b", b"\xc2\x85", b"\xe9"):
+        path.write_bytes(PLAIN.encode() + "\n".join(rows[:2]).encode() + junk + "\n".join(["", *rows[2:], ""]).encode())
+        with pytest.raises(UserError, match=r"a\.csv, line 3: damaged, not all of it is text; download the file again"):
+            load(str(path))
+
+
+def test_empty_cells_beyond_the_heading_do_no_harm(tmp_path):
+    assert _one(_write(tmp_path / "a.csv", PLAIN + R + "00:00,00:29,1,,,,,\n"))[1].load_wh.tolist() == [1000]
+
+
+def test_bills_and_rows_without_a_heading_are_recognised_and_refused(tmp_path):
+    for text, says in (
+        (BAD["bills"][0], "a summary of bills; .* 'Export usage for a range of days'"),
+        (DAY, "no heading"),
+    ):
+        path = _write(tmp_path / "a.csv", text)
+        assert importer_for(path) is IMPORTERS["greenbutton-csv"]
+        with pytest.raises(UserError, match=says):
+            load(path)
+
+
+def test_a_missing_column_lists_those_found_and_the_way_out(tmp_path):
+    path = _write(tmp_path / "a.csv", PLAIN.replace("USAGE (kWh)", "POWER") + R)
+    with pytest.raises(
+        UserError, match=r"found: TYPE, .*, POWER, COST, NOTES\); .*; of another layout write a mapping"
+    ):
+        load(path)
+
+
+def test_the_files_of_houses_are_known_but_in_no_warning(tmp_path):
+    for name in ("b", "a"):
+        _write(tmp_path / "homes" / f"5551234567-{name}.csv", PLAIN + DAY)
+    imported = load(str(tmp_path / "homes"))
+    assert [Path(imported.files[facts.home_id][0]).stem[-1] for facts, _ in imported.homes] == ["a", "b"]
+    assert not any("5551234567" in text for text in [*imported.warnings, *(f.source for f, _ in imported.homes)])
 
 
 def test_utf_16(tmp_path):

@@ -103,7 +103,8 @@ def test_delivered_and_received(tmp_path):
     assert local_of(readings.first_slot).isoformat() == "2025-06-01T00:00:00-07:00"
     assert readings.load_wh.tolist() == [250, 250, 0, 0, 151, 150]
     assert readings.pv_wh.tolist() == [0, 0, 620, 620, 4, 3]
-    assert any("house-1 (1.3 kW): the meter shows import and export only" in warning for warning in warnings)
+    assert any("house-1: the meter shows import and export only" in warning for warning in warnings)
+    assert any("house-1: panels of 1.3 kW assumed" in warning for warning in warnings)
 
 
 def test_the_portal_of_2012(tmp_path):

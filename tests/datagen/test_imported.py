@@ -70,12 +70,31 @@ def test_a_day_that_is_not_whole_is_none(tmp_path):
     [
         ((FIRST + timedelta(days=100), 60), r"0 whole days in common \(oak begins 2024-05-11 00:00, elm ends"),
         ((FIRST + timedelta(days=9), 60), r"51 whole days in common \(oak begins 2024-02-10 00:00, elm ends"),
-        ((FIRST, 30), r"30 whole days in common \(.* oak ends 2024-03-02 00:00\); a run needs 57, of which 56"),
+        ((FIRST, 30), r"30 whole days in common \(.* oak ends .*\); a run needs 57, .*: bring a longer range"),
     ],
 )  # fmt: skip
 def test_spans_that_are_too_short_name_the_homes(tmp_path, other, says):
     with pytest.raises(UserError, match=says):
         imported_community(write(tmp_path, elm=readings(), oak=readings(*other)))
+
+
+def test_a_home_that_is_too_short_is_told_what_would_do(tmp_path):
+    config = write(tmp_path, elm=readings())
+    says = r"elm has 60 whole days \(2024-02-01 00:00 to 2024-04-01 00:00\); a run needs 63, .*: use --days 4, or bring"
+    with pytest.raises(UserError, match=says):
+        imported_community(replace(config, days=7))
+    assert imported_community(replace(config, days=4)).start_date == LAST - timedelta(days=3)
+
+
+def test_a_dead_meter_may_be_a_wrong_unit(tmp_path):
+    home = readings()
+    home.load_wh[: len(home) // 2] = 0
+    config = write(tmp_path, elm=home)
+    with pytest.raises(
+        UserError, match=r"elm reads under 1 Wh in 50% of its hours\); is the unit right\? --homes 1 takes it"
+    ):
+        imported_community(config)
+    assert any("read under 1 Wh" in warning for warning in imported_community(replace(config, homes=1)).warnings)
 
 
 def test_the_run_is_on_the_last_days_that_are_metered_throughout(tmp_path):

@@ -15,6 +15,7 @@ from common.errors import UserError
 from common.readings import CHANNELS
 from datagen.importers import IMPORTERS, importer_for
 from datagen.importers.mapped import load, named_files
+from datagen.importers.net_meter import is_net_metered
 
 PACIFIC = ZoneInfo(TIMEZONE)
 MAPPING = """\
@@ -131,7 +132,9 @@ def test_an_empty_cell_or_a_missing_row_is_a_gap(tmp_path):
     imported = load(write(tmp_path, rows=rows))
     readings = imported.homes[0][1]
     assert np.flatnonzero(~readings.metered).tolist() == [4, 6, 9] and not readings.load_wh[[4, 6, 9]].any()
-    assert any("in 3 gaps" in warning for warning in imported.warnings)
+    assert any(
+        "3 half-hours have no reading (6.2%, 3 gaps, the longest 0.5 h from" in warning for warning in imported.warnings
+    )
 
 
 def test_what_crosses_the_meter_stands_for_load_and_solar(tmp_path):
@@ -197,6 +200,10 @@ BAD_MAPPINGS = {
     "no column": (MAPPING.replace('"used"', '"load"'), r"house\.csv, line 1: no column 'load', .* \(found: 'time'"),
     "unknown home": (MAPPING + "[homes.oak]\npv_kw = 1", r"key 'homes\.oak': no such home \(found: house\)"),
     "id": (MAPPING + '[home]\nid = "a b"', r"key 'home\.id': String should match"),
+    "minutes": ("minutes = 60\n" + MAPPING, r"house\.toml: key 'minutes' is 60, but rows of home house are 30 minutes"),
+    "skip_lines": ("skip_lines = 5\n" + MAPPING, r"no column 'time', .*; they stand in line 1: write skip_lines = 0"),
+    "far too many": ("skip_lines = 99\n" + MAPPING, r"no line below the first 99; is skip_lines right\?"),
+    "delimiter": ('delimiter = ";"\n' + MAPPING, r"no column 'time', .*they stand in line 1: .* and delimiter = \",\""),
     "battery": (MAPPING + "[home.battery]\ncapacity = 3", r"key 'home\.battery\.capacity' is unknown"),
 }  # fmt: skip
 
@@ -225,10 +232,16 @@ BAD_FILES = {
     "offset": (_with(4, "2024-06-01 01:00-07:00,5"), r"line 4, column time: .* carries an offset; .*\"offset\""),
     "duplicate": (_with(4, "2024-06-01 00:30,5"), r"house\.csv, line 4: overlaps the interval of line 3"),
     "off the grid": (_with(4, "2024-06-01 01:10,5"), r"house\.csv, line 4: .* 10 minutes late"),
-    "ragged": (_with(4, "2024-06-01 01:00,5,6,7"), r"house\.csv: not a CSV table in UTF-8 \(.*line 4"),
+    "ragged": (_with(4, "2024-06-01 01:00,5,6,7"), r"house\.csv, line 4: 4 cells; expected 2, as in"),
     "one row": (ROWS[:2], r"house\.csv: one row of home house; write its length as 'minutes' in house\.toml"),
     "no rows": (ROWS[:1], r"house\.csv: no rows below the heading"),
-    "empty": ("", r"house\.csv: not a CSV table in UTF-8"),
+    "empty": ("", r"house\.csv: the file is empty"),
+    "quote": (_with(4, '2024-06-01 01:00,"5'), r"house\.csv, line 4: a quote that is not closed in its line"),
+    "closed later": (
+        [*_with(4, '2024-06-01 01:00,"5'), '2024-06-02 00:00,5"', "2024-06-02 00:30,5,6"],
+        r"house\.csv, line 4: a quote that is not closed in its line",
+    ),
+    "format": (_with(4, "06/01/2024 01:00,5"), r"is not a time; .*; the key 'format' of \[time\] says how"),
     "two of a name": (["time,used,used", "2024-06-01 00:00,1,1"], r"line 1: two columns are named 'used'"),
 }  # fmt: skip
 
@@ -245,6 +258,20 @@ def test_a_skipped_local_time_is_named(tmp_path):
     rows = ["time,used", "2024-03-10 01:30,1", "2024-03-10 02:30,1", "2024-03-10 03:30,1"]
     with pytest.raises(UserError, match=r"house\.csv, line 3, column time: 2024-03-10 02:30 does not exist in America"):
         load(write(tmp_path, MAPPING.replace("UTC", TIMEZONE), rows))
+
+
+def test_a_file_that_is_no_utf_8_is_said_to_be_that(tmp_path):
+    write(tmp_path)
+    (tmp_path / "house.csv").write_bytes("time,used\n2024-06-01,\xe9\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"house\.csv: not text in UTF-8; save it as 'CSV UTF-8'"):
+        load(str(tmp_path / "house.toml"))
+
+
+def test_what_an_import_and_export_meter_knows_is_kept_in_its_source(tmp_path):
+    mapping = MAPPING.replace("[load]", "[import]")
+    facts, _ = only(write(tmp_path, mapping))
+    assert facts.source == "csv-net:house.toml" and is_net_metered(facts)
+    assert not is_net_metered(only(write(tmp_path))[0])
 
 
 def test_a_csv_alone_gets_a_mapping_to_start_from(tmp_path):

@@ -67,7 +67,7 @@ def test_a_file_of_each_release(tmp_path, uses, suffix, ending):
         assert abs(row - WH_OF_SLOT[name]).max() <= 1, name
     assert readings.load_wh.sum() == readings.channels.sum() and abs(readings.load_wh - 2840).max() <= 6
     assert set(readings.pv_wh) == {500}
-    assert any("not rated; taken as 1 kW" in warning for warning in imported.warnings)
+    assert any("panels of 1 kW assumed" in warning for warning in imported.warnings)
 
 
 def test_load_is_in_the_half_hour_that_the_time_stamp_ends(tmp_path):

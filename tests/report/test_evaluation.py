@@ -78,7 +78,10 @@ def test_test_days_are_spread_over_days_without_gaps():
     gaps = [days[0], days[6], days[9], first]
     assert spread_days(first, last, 3, gaps) == [days[k].isoformat() for k in (1, 4, 8)]
     assert spread_days(first, last, 1, gaps) == [days[8].isoformat()]
-    with pytest.raises(UserError, match=f"--days 8: the data has only 7 days without a gap after {BURN_IN_DAYS} days"):
+    says = f"--days 8: the data has only 7 days without a gap after {BURN_IN_DAYS} days of history; use --days 7, or"
+    with pytest.raises(UserError, match=says):
         spread_days(first, last, 8, gaps)
-    with pytest.raises(UserError, match="--days 1: the data has only 0 days after"):
+    with pytest.raises(UserError, match=r"--days 1: the data has only 0 days after .*; bring a longer range"):
         spread_days(first, first, 1)
+    with pytest.raises(UserError, match=r"only 1 day after .*; use --days 1, or"):
+        spread_days(first, first + timedelta(days=BURN_IN_DAYS), 2)

@@ -1,5 +1,5 @@
 import io
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,14 @@ from report.accounts import by_span
 from report.evaluation import day_outcome, evaluation
 from report.observed import Bounds
 from report.results import build_result
-from report.summary import print_evaluation, print_result
+from report.summary import DAYS_SHOWN, print_evaluation, print_result
 
 BOUNDS = Bounds({"oak": 200_000_000, "elm": 600_000_000})
-DAYS = [day_slots(date(2025, 7, day)) for day in range(1, 13)]
+DAYS = [day_slots(date(2025, 7, 1) + timedelta(days=k)) for k in range(DAYS_SHOWN + 2)]
 
 
-def printed(show, *values):
-    console = Console(file=io.StringIO(), width=80)
+def printed(show, *values, width=80):
+    console = Console(file=io.StringIO(), width=width)
     show(*values[:1], console, *values[1:])
     return console.file.getvalue()
 
@@ -49,10 +49,40 @@ def test_what_nobody_reported_is_a_dash_or_left_out():
     assert "None" not in text
 
 
-def test_an_evaluation_reads_at_80_columns():
-    books, readings = by_chance(3, DAYS)
+def evaluated(homes, days, rename=None):
+    """An evaluation of a made-up community, with its first home of another name."""
+    books, readings = by_chance(homes, days)
     outcomes = [day_outcome(day, TARIFF, BATTERY, readings) for day in by_span(books)]
-    text = printed(print_evaluation, evaluation(outcomes, BATTERY, FACTS.config, FACTS.data_hash, 12.0))
+    e = evaluation(outcomes, BATTERY, FACTS.config, FACTS.data_hash, 12.0)
+    first = e.by_home[0].model_copy(update={"home_id": rename or e.by_home[0].home_id})
+    return e.model_copy(update={"by_home": [first, *e.by_home[1:]]})
+
+
+def test_an_evaluation_reads_at_80_columns_and_shows_a_month():
+    text = printed(print_evaluation, evaluated(3, DAYS))
     assert max(map(len, text.splitlines())) <= 80
-    assert "12 days, 3 homes" in text
-    assert "and 2 more days" in text
+    assert f"{DAYS_SHOWN + 2} days, 3 homes" in text and "and 2 more days" in text
+    assert f"By home, {DAYS_SHOWN + 2} days together, saved against b1" in text
+    assert "more days" not in printed(print_evaluation, evaluated(3, DAYS[:28]))
+
+
+def test_what_trade_saves_beyond_the_own_battery_is_told_apart():
+    e = evaluated(2, DAYS[:2])
+    lines = printed(print_evaluation, e).splitlines()
+    for home in e.by_home:
+        (line,) = (line for line in lines if home.home_id in line)
+        assert line.split()[-1] == f"${home.battery_only_usd - home.p2p_usd:.2f}"
+    b1, own, p2p = (sum(getattr(day, name) for day in e.by_day) for name in ("b1_usd", "battery_only_usd", "p2p_usd"))
+    (line,) = (line for line in lines if "of which trade;" in line)
+    assert line.split()[-1] == f"{100 * (own - p2p) / b1:.1f}%"
+    result = build_result(hand_made(), ROUNDS, TARIFF, BATTERY, FACTS, seen(), BOUNDS)
+    (line,) = (line for line in printed(print_result, result, {}, []).splitlines() if line.startswith(" oak"))
+    assert line.split()[1:6] == ["0.40", "0.35", "0.30", "0.10", "0.05"]
+
+
+def test_names_are_whole_where_there_is_room():
+    long = "a-house-of-a-name-as-long-as-some-street-and-its-number-are"
+    e = evaluated(2, DAYS[:1], rename=long)
+    assert long in printed(print_evaluation, e, width=140)
+    narrow = printed(print_evaluation, e)
+    assert "a-ho…umber-are" in narrow and max(map(len, narrow.splitlines())) <= 80
