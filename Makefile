@@ -33,6 +33,7 @@ check: lint test
 benchmark: $(READY)
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.datagen
+	$(BIN)/python -m benchmarks.learning
 
 schema: $(READY)
 	$(BIN)/python -m report.schema

@@ -35,6 +35,7 @@ from datagen.community import prepare_homes, refuse_url
 from datagen.manifest import CommunityManifest
 from datagen.scenario import SCENARIOS
 from experiments.settings import with_settings
+from experiments.skill.command import benchmark
 from experiments.training import TRAINING, resume, run_experiment, watch_rounds
 from experiments.training import train as train_in_process
 from market.ledger import read_books
@@ -486,6 +487,35 @@ def train(
             else:
                 result = train_in_process(_resolved(config, manifest), folder, manifest.data_hash, _console)
             _show_training(result, folder)
+
+
+@cli.command("forecast-benchmark")
+def forecast_benchmark(
+    data: Data = "",
+    homes: HomeCount = None,
+    scenario: Scenario = "default",
+    seed: Seed = 0,
+    out: Out = None,
+    solar_share: SolarShare = None,
+    model: Model = "full",
+    climate: Climate = "12",
+    rounds: Annotated[int, typer.Option(min=1, help="Federated rounds; the other trainings get as many steps.")] = 24,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key of the run config.")
+    ] = None,
+    init: Init = "",
+    workers: Workers = USUAL_WORKERS,
+) -> None:
+    """Train and score every forecaster on the same homes: naive, ridge, LightGBM, Transformer, hybrid."""
+    with mistakes(LaunchError):
+        share = 1.0 if solar_share is None and data else solar_share  # real homes keep their panels
+        config = _options(scenario, homes, 1, seed, "", data, "pge-tou-c", share, "firm", model, climate, 0)
+        config = replace(config, rounds=rounds, init=_absolute(init))
+        config = with_settings(config, settings or [])
+        with output_folder(out) as folder:
+            config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
+            manifest = _prepare(config)
+            benchmark(_resolved(config, manifest), manifest, folder, workers, _console)
 
 
 def _show_training(result: TrainingResult, folder: Path) -> None:

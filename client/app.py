@@ -14,6 +14,7 @@ from typing import TypeVar
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from client.community import contribute, home_key, take_mean
 from client.fleet import Fleet
 from client.learner import base_statistics, correct, finetune, take_base, take_heads
 from client.learner import measure as measure_home
@@ -22,6 +23,7 @@ from client.node import drop_fleet, keep_fleet, open_fleet
 from client.store import Arrays
 from common.errors import UserError
 from common.messages import (
+    COMMUNITY,
     Begin,
     BeginReply,
     Empty,
@@ -37,6 +39,7 @@ from common.messages import (
     pack,
     unpack,
 )
+from common.sum_messages import KeyReply, SumRequest
 from common.threads import one_thread
 
 app = ClientApp()
@@ -52,6 +55,7 @@ def _answer(
     try:
         one_thread()
         fleet = open_fleet(context)
+        _take_mean(fleet, message)
         reply = act(fleet, unpack(kind, message.content))
         keep_fleet(fleet)
     except WireError as error:
@@ -73,6 +77,15 @@ def _forget(fleet: Fleet | None) -> None:
     """Whatever a message left half-done in memory is dropped: the disk has the state before it."""
     if fleet is not None:
         drop_fleet(fleet)
+
+
+def _take_mean(fleet: Fleet, message: Message) -> None:
+    """Keep the part of the community's mean that travels beside a message, if there is one."""
+    record = message.content.array_records.get(COMMUNITY)
+    if record is not None:
+        arrays = {name: array.numpy() for name, array in record.items()}
+        for home in fleet.homes:
+            take_mean(home, arrays)
 
 
 def _records(arrays: Mapping[str, Arrays], metrics: Mapping[str, Mapping[str, float]]) -> RecordDict:
@@ -97,6 +110,29 @@ def _arrays(message: Message) -> Arrays:
 def hello(message: Message, context: Context) -> Message:
     """Say which households this node holds."""
     return _answer(message, context, Empty, lambda fleet, _: HelloReply(homes=fleet.cards()))
+
+
+@app.query("key")
+def key(message: Message, context: Context) -> Message:
+    """Give the households' public keys for sums."""
+
+    def act(fleet: Fleet, request: Fit) -> Wire:
+        return KeyReply(homes=tuple(home_key(home, request) for home in fleet.homes))
+
+    return _answer(message, context, Fit, act)
+
+
+@app.query("sum")
+def summand(message: Message, context: Context) -> Message:
+    """Send the households' surprise behind masks."""
+    return _answer(message, context, SumRequest, _summands)
+
+
+def _summands(fleet: Fleet, request: SumRequest) -> RecordDict:
+    homes, parts = {home.home_id: home for home in fleet.homes}, {part.home_id: part for part in request.homes}
+    if not parts.keys() <= homes.keys() or len(parts) < len(request.homes):
+        raise WireError("SumRequest.homes: expected households of this node, each once")
+    return _records({name: contribute(homes[name], request, parts[name]) for name in sorted(parts)}, {})
 
 
 @app.query("fit")

@@ -11,8 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from client.history import History
+from client.history import COMMUNITY_LAG, History
 from common.clock import local_calendar
+from common.community import MOST_SURPRISE
+from common.metrics import QUANTILES, sample_quantiles
 from common.readings import FORECAST_LEAD_HOURS
 from common.units import UUSD_PER_USD
 
@@ -24,7 +26,11 @@ TRAILING = 28 * DAY
 """Slots of the trailing level; an origin needs that much history."""
 
 _FORGET = np.float32(0.9)
-_MEDIAN_DAYS, _LIT_DAYS, _TRUST_DAYS, _WEEKS = 21, 14, 14, 4
+WEEK_SHARE = np.float32(0.3)
+_MEDIAN_DAYS, _LIT_DAYS, _TRUST_DAYS, _SPREAD_DAYS, _WEEKS = 21, 14, 14, 28, 4
+_NEAR = 2
+"""Slots before and after a half-hour whose errors, too, say how uncertain it is."""
+
 _LEAST_SCALE_WH = 50.0
 _GROWTH = 62 * DAY
 _WEATHER_CENTRE = np.array([18.0, 60.0, 0.0, 3.0], np.float32)
@@ -43,6 +49,9 @@ class HomeFeatures:
         profile, pv_profile: exponentially weighted mean of the same half-hour, by target slot.
         week_profile: mean of the same half-hour of the last 4 weeks, by target slot.
         median_profile: median of the same half-hour of the last 21 days, by target slot.
+        spread: quantiles (:data:`common.metrics.QUANTILES`) of load - usual at about the same half-hour of the last
+            28 days, by target slot, shape ``(slots, 3)``, Wh.
+        community: mean surprise of the homes, 0 where none is known.
         lit: 1 where the same half-hour had any solar power in the last 14 days, by target slot.
         weather: observed, scaled, shape ``(slots, 4)``; zeros without weather.
         light_profile: exponentially weighted mean of the scaled irradiance of the same half-hour, by target slot.
@@ -61,7 +70,8 @@ class HomeFeatures:
         n = self._capacity + MONTH
         self.end = self.first_slot
         self.load, self.pv, self.profile, self.pv_profile, self.week_profile = np.zeros((5, n), np.float32)
-        self.median_profile, self.light_profile, self.lit = np.zeros((3, n), np.float32)
+        self.median_profile, self.light_profile, self.lit, self.community = np.zeros((4, n), np.float32)
+        self.spread = np.zeros((n, len(QUANTILES)), np.float32)
         self.weather = np.zeros((n, 4), np.float32)
         self._sum, self._square_sum, self._pv_sum, self._pv_square_sum = np.zeros((4, self._capacity + 1))
         self._light_true_sum, self._light_said_sum = np.zeros((2, self._capacity + 1))
@@ -75,6 +85,11 @@ class HomeFeatures:
     def update(self, history: History) -> None:
         """Learn what was metered since the last update; a history with an earlier end takes knowledge back."""
         self._forecast = history.forecast
+        self._learn(history)
+        if history.community is not None:  # anew each time: what a home missed may have come later
+            self.community[: len(history.community)] = history.community
+
+    def _learn(self, history: History) -> None:
         if history.known_end <= self.end:
             self.end = history.known_end
             return
@@ -122,7 +137,39 @@ class HomeFeatures:
         self.lit[tomorrow] = (_past(self.pv, tomorrow, DAY, days) > 0).any(axis=0)
         next_week = slice(a + WEEK, b + WEEK)
         self.week_profile[next_week] = _past(self.load, next_week, WEEK, min(a // WEEK + 1, _WEEKS)).mean(axis=0)
+        self._measure_spread(np.arange(a + DAY, b + DAY))
         self._judge_light(np.arange(a, b))
+
+    def usual_wh(self, target: Index) -> Float:
+        """What the season makes usual in target slots, Wh; of a slot up to a day after the origin."""
+        usual: Float = (1 - WEEK_SHARE) * self.profile[target] + WEEK_SHARE * self.week_profile[target]
+        return usual
+
+    def _measure_spread(self, target: Index) -> None:
+        """Quantiles of the usual's known errors of the past days around the half-hour of each ``target``."""
+        days = min((target[0] - _NEAR - WEEK) // DAY, _SPREAD_DAYS)  # the first week has no usual
+        if days < WEEK // DAY:
+            return
+        near = np.arange(-_NEAR, _NEAR + 1)
+        ago = (near - DAY * np.arange(1, days + 1)[:, None]).ravel()
+        ago = ago[ago <= -DAY]  # what follows yesterday's half-hour may not have been metered
+        past = target[None] + ago[:, None]
+        self.spread[target] = sample_quantiles(self.load[past] - self.usual_wh(past))
+
+    def surprise(self, rows: Index) -> Float:
+        """How far the load of known ``rows`` was from its profile, in units of the home's scale; shape as ``rows``.
+
+        What a home adds to the community's mean; 0 in the first 28 days, which have no scale.
+        """
+        late = np.maximum(rows, TRAILING)
+        off: Float = (self.load[rows] - self.profile[rows]) / self.scale_wh(late)
+        return np.where(rows < TRAILING, np.float32(0), np.clip(off, -MOST_SURPRISE, MOST_SURPRISE))
+
+    def community_ahead(self, rows: Index) -> Float:
+        """The community's surprise a day before each slot of the coming day, as far as known; shape ``(n, 48)``."""
+        yesterday: Float = self.community[rows[:, None] - DAY + np.arange(DAY)]
+        yesterday[:, DAY - COMMUNITY_LAG :] = 0  # not known yet, nor in training
+        return yesterday
 
     def _judge_light(self, rows: Index) -> None:
         """Compare what the light foreseen 12 hours before meant for the solar power of ``rows`` with what came."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.features import DAY, TRAILING, Float, HomeFeatures
-from client.history import History
+from client.history import COMMUNITY_LAG, History
 from client.ridge import lit_ahead, load_base, pv_base
 from common.config import Forecaster
 from common.readings import Readings
@@ -107,6 +107,14 @@ class HomeForecaster:
         else:
             self._features.update(history)
         return self._features
+
+    def forget_since(self, slot: int) -> None:
+        """Drop cached forecasts that saw the community's mean of ``slot`` or later: it is another one now."""
+        if self._features is not None:
+            row = slot - self._features.first_slot
+            seen = [key for key in self._blocks if (key[0] + 1) * DAY - 1 - COMMUNITY_LAG > row]
+            for key in seen:
+                del self._blocks[key]
 
     def forecast(self, history: History, slot: int, horizon: int = HORIZON, scenarios: int = 5) -> Forecast:
         """Forecast the slots ``slot .. slot + horizon - 1``.

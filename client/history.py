@@ -21,6 +21,9 @@ _Number = TypeVar("_Number", bound=np.generic)
 OWN_CHANNELS = ("battery_soc", "battery_power_kw", "battery_temperature_c", "market_price_usd_per_kwh")
 """What only a run can tell: state of charge 0..1, AC power (+ charging), cell temperature, cleared price."""
 
+COMMUNITY_LAG = 8
+"""Slots after which a slot's community mean is known: sums are made every six slots, of hours that have ended."""
+
 
 @dataclass(frozen=True)
 class OwnPast:
@@ -46,11 +49,13 @@ class History:
         weather: observed, shape ``(4, n)`` float32, or None.
         forecast: the weather forecasts issued at or before ``known_end``, or None where there are none.
         own: battery and market past before ``known_end``, or None.
+        community: the community's mean surprise, shape ``(n - COMMUNITY_LAG,)`` float32, or None.
         tariff: known in advance. timezone: of the local calendar.
     """
 
     __slots__ = (
         "channels",
+        "community",
         "first_slot",
         "forecast",
         "known_end",
@@ -72,9 +77,13 @@ class History:
         resolution_slots: int = 1,
         forecast: WeatherForecast | None = None,
         own: OwnPast | None = None,
+        community: NDArray[np.float32] | None = None,
         timezone: str = TIMEZONE,
     ) -> None:
-        """Close the gate at ``gate_slot``: what was metered before it is known, nothing else."""
+        """Close the gate at ``gate_slot``: what was metered before it is known, nothing else.
+
+        ``community`` has a value for each reading (:meth:`client.features.HomeFeatures.surprise`, mean over homes).
+        """
         # Slots count from the epoch, so an even slot starts a whole hour in every time zone with whole-hour offset.
         closed = gate_slot // resolution_slots * resolution_slots
         n = min(max(closed - readings.first_slot, 0), len(readings))
@@ -89,6 +98,7 @@ class History:
         self.weather = None if readings.weather is None else _sealed(readings.weather[:, :n])
         self.forecast = None if forecast is None else _issued(forecast, min(closed, self.known_end))
         self.own = None if own is None else _before(own, self.known_end)
+        self.community = None if community is None else _sealed(community[: max(n - COMMUNITY_LAG, 0)])
 
     def __len__(self) -> int:
         return len(self.load_wh)

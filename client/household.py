@@ -9,9 +9,10 @@ import numpy as np
 from client.forecaster import Correction, Forecast, HomeForecaster, perfect_forecast
 from client.history import History, OwnPast
 from client.store import BASE, CORRECTION, HomeState, HomeStore, open_home
+from common.community import CommunityMean
 from common.config import RunConfig, forecaster_kind
 from common.errors import UserError
-from common.messages import HomeCard
+from common.messages import COMMUNITY, HomeCard
 from common.ridge import RidgeWeights
 from common.tariff import Tariff
 from common.units import UUSD_PER_USD
@@ -32,6 +33,7 @@ class Household:
 
     Attributes:
         state: what it remembers; saved by :meth:`save`.
+        community: the community's mean surprise as far as it came, or None.
     """
 
     def __init__(self, store: HomeStore, config: RunConfig, tariff: Tariff) -> None:
@@ -40,7 +42,8 @@ class Household:
         self.state = store.load_state()
         self._readings = self._readings.since(self.state.history_from)
         self._kind = forecaster_kind(config)
-        base, correction = store.load_arrays(BASE), store.load_arrays(CORRECTION)
+        base, correction, mean = (store.load_arrays(name) for name in (BASE, CORRECTION, COMMUNITY))
+        self.community = None if mean is None else CommunityMean.from_arrays(mean)
         self.forecaster = HomeForecaster(
             "base" if self._kind == "perfect" else self._kind,
             None if base is None else RidgeWeights.from_arrays(base),
@@ -51,6 +54,11 @@ class Household:
     def home_id(self) -> str:
         """Name of the home."""
         return self.facts.home_id
+
+    @property
+    def first_slot(self) -> int:
+        """Slot of its first reading."""
+        return self._readings.first_slot
 
     def card(self) -> HomeCard:
         """What the home says of itself."""
@@ -63,17 +71,19 @@ class Household:
 
     def history(self, gate_slot: int) -> History:
         """What the home may know before ``gate_slot``."""
+        readings, mean = self._readings, self.community
         own = None
         if self.state.own_past:
             first = self.state.next_slot - len(self.state.own_past)
             own = OwnPast(first, np.array(self.state.own_past, np.float32).T)
         return History(
-            self._readings,
+            readings,
             gate_slot,
             tariff=self.tariff,
             resolution_slots=self.facts.resolution_slots,
             forecast=self._weather_forecast,
             own=own,
+            community=None if mean is None else mean.over(readings.first_slot, len(readings)),
             timezone=self.facts.timezone,
         )
 
@@ -108,6 +118,12 @@ class Household:
         else:
             self.store.save_arrays(CORRECTION, correction.to_arrays())
         self.forecaster.correction = correction
+
+    def take_community(self, mean: CommunityMean) -> None:
+        """Take a part of the community's mean, beside what is known of it."""
+        self.community = mean if self.community is None else self.community.joined(mean)
+        self.store.save_arrays(COMMUNITY, self.community.to_arrays())
+        self.forecaster.forget_since(mean.first_slot)
 
     def meter_wh(self, slot: int) -> tuple[int, int]:
         """Load and solar energy of a slot, read as it happens.

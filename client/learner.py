@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from client.household import Household
 from client.private import Private, load_private, save_private
 from client.ridge import statistics
-from client.store import OWN, Arrays
+from client.store import OWN, SUMS, Arrays
 from common.config import MODELS
 from common.messages import Fit, Measure, WireError
-from common.ridge import GATED_HEADS, RidgeWeights
+from common.ridge import GATED_HEADS, PERSONAL_SUMS, RidgeWeights, personal
 
 if TYPE_CHECKING:
     from client.training import TrainTask
@@ -32,7 +32,9 @@ def base_statistics(home: Household, fit: Fit) -> Arrays:
     """Sums from which central solves the ridge base; they hold no row of data."""
     home.learns_before(fit.before_slot)
     history = home.history(fit.before_slot)
-    return dict(statistics(home.forecaster.features(history), fit.before_slot))
+    sums = statistics(home.forecaster.features(history), fit.before_slot)
+    home.store.save_arrays(SUMS, {name: sums[name] for name in PERSONAL_SUMS})
+    return dict(sums)
 
 
 def train(home: Household, fit: Fit, arrays: _Sent, proximal_mu: float = 0.0) -> tuple[Arrays, Metrics]:
@@ -86,7 +88,7 @@ def finetune(home: Household, fit: Fit, arrays: _Sent) -> Metrics:
     trained = train_round(vector, spec, history, features, home.forecaster.ridge, task)
     home.store.save_arrays(OWN, {"parameters": trained.vector})
     sums, errors = held_out(trained.vector, spec, history, features, home.forecaster.ridge, fit.before_slot)
-    metrics = {"shared_rmse": trained.metrics["hybrid_rmse"], "own_rmse": errors["hybrid_rmse"]}
+    metrics = {"shared_rmse": trained.metrics["model_rmse"], "own_rmse": errors["model_rmse"]}
     return {"num-examples": float(trained.examples), **metrics, **_gate_metrics(sums)}
 
 
@@ -114,8 +116,9 @@ def correct(home: Household, fit: Fit, arrays: _Sent) -> None:
 
 
 def take_base(home: Household, arrays: Mapping[str, NDArray[np.float32]]) -> None:
-    """Take the weights of the ridge base that central solved."""
-    home.set_base(RidgeWeights.from_arrays(arrays))
+    """Take the weights of the ridge base that central solved, moved as far as the home's own data supports."""
+    weights, own = RidgeWeights.from_arrays(arrays), home.store.load_arrays(SUMS)
+    home.set_base(weights if own is None else personal(weights, own))
 
 
 def take_heads(home: Household, arrays: _Sent) -> None:

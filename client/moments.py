@@ -19,7 +19,7 @@ def read_moments(optimiser: torch.optim.AdamW) -> dict[str, NDArray[np.float32]]
     states = [optimiser.state[parameter] for group in optimiser.param_groups for parameter in group["params"]]
 
     def flat(name: str) -> NDArray[np.float32]:
-        return np.concatenate([state[name].detach().numpy().ravel() for state in states])
+        return np.concatenate([state[name].detach().cpu().numpy().ravel() for state in states])
 
     return {MEAN: flat("exp_avg"), SQUARE: flat("exp_avg_sq"), STEP: np.array([float(states[0]["step"])], np.float32)}
 
@@ -38,8 +38,8 @@ def load_moments(optimiser: torch.optim.AdamW, moments: Mapping[str, NDArray[np.
     for parameter, mean, square in zip(parameters, means, squares, strict=True):
         optimiser.state[parameter] = {
             "step": torch.tensor(float(moments[STEP][0])),
-            "exp_avg": torch.from_numpy(mean.copy()).view_as(parameter),
-            "exp_avg_sq": torch.from_numpy(square.copy()).view_as(parameter),
+            "exp_avg": torch.from_numpy(mean.copy()).view_as(parameter).to(parameter.device),
+            "exp_avg_sq": torch.from_numpy(square.copy()).view_as(parameter).to(parameter.device),
         }
 
 

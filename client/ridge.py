@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from client.features import DAY, TRAILING, WEEK, Float, HomeFeatures, Index
+from client.features import DAY, TRAILING, WEEK, WEEK_SHARE, Float, HomeFeatures, Index
+from client.history import COMMUNITY_LAG
 from common.ridge import HEADS, RidgeWeights
 
 WEEK_POOL = 4
@@ -22,8 +23,7 @@ PV_HORIZON = 2 * DAY
 PV_LEADS = (0, 1, 2, 4, 8, 16, DAY, PV_HORIZON)
 """Bounds of the leads, in half-hours, that share the weights of the solar head."""
 
-LOAD_FEATURES, PV_FEATURES = 311, 10
-_WEEK_SHARE = np.float32(0.3)
+LOAD_FEATURES, PV_FEATURES = 335, 10
 _CLIP = np.float32(10.0)
 """Scaled values beyond this are clipped: one freak half-hour must not own the fit."""
 
@@ -38,8 +38,8 @@ def profile_base(features: HomeFeatures, rows: Index, horizon: int) -> Float:
     steps = np.arange(horizon)
     base: Float = features.profile[rows[:, None] + steps % DAY].copy()  # (n, horizon)
     week = min(horizon, WEEK)
-    base[:, :week] *= 1 - _WEEK_SHARE
-    base[:, :week] += _WEEK_SHARE * features.week_profile[rows[:, None] + steps[:week]]
+    base[:, :week] *= 1 - WEEK_SHARE
+    base[:, :week] += WEEK_SHARE * features.week_profile[rows[:, None] + steps[:week]]
     return base
 
 
@@ -62,6 +62,7 @@ def load_design(features: HomeFeatures, rows: Index) -> Float:
         _pooled(features.week_profile[at + day] - profile, 2) / scale,
         _pooled(features.median_profile[at + day] - profile, 2) / scale,
         np.stack([features.level_wh(rows), features.level_wh(rows, WEEK)], 1) / scale,
+        _pooled(features.community[recent - COMMUNITY_LAG], 2),
         *_weather_blocks(features, rows),
         _phase(features, rows),
         *_week_blocks(features, rows),

@@ -17,14 +17,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from common.errors import UserError
+from common.messages import COMMUNITY
 from common.readings import HomeFacts, Readings, WeatherForecast, home_folders, read_facts, read_forecast, read_readings
 
 Arrays = dict[str, NDArray[Any]]
 
 
-BASE, CORRECTION, OWN = "base", "correction", "own"
-"""Names of the arrays that a home keeps: weights of its linear base, what the Transformer adds to it, and a copy of the
-model that the home trained for itself alone."""
+BASE, SUMS, CORRECTION, OWN = "base", "sums", "correction", "own"
+"""Names of the arrays that a home keeps: weights of its linear base, the sums that make them its own, what the
+Transformer adds to it, and a copy of the model that the home trained for itself alone; beside them the community's mean
+(``common.messages.COMMUNITY``)."""
+
+_SECRET = "secret.json"
 
 
 class HomeState(BaseModel):
@@ -111,13 +115,27 @@ class HomeStore:
         """Forget arrays saved under a name."""
         (self._state / f"{name}.npz").unlink(missing_ok=True)
 
+    def load_secret(self) -> bytes | None:
+        """What :meth:`save_secret` saved, or None."""
+        path = self._state / _SECRET
+        return path.read_bytes() if path.is_file() else None
+
+    def save_secret(self, content: bytes) -> None:
+        """Save what nobody but the home's user may read."""
+        temporary = self._temporary(_SECRET)
+        temporary.unlink(missing_ok=True)
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(content)
+        temporary.replace(self._state / _SECRET)
+
     def turns(self, name: str) -> list[int]:
         """Numbers of the arrays saved as ``<name>-<number>``, in ascending order."""
         return sorted(int(path.stem.removeprefix(f"{name}-")) for path in self._state.glob(f"{name}-[0-9]*.npz"))
 
     def stamp(self) -> tuple[int, ...]:
         """Differs whenever any of the home's files was written anew: each write is a new file under the old name."""
-        files = [self._state / name for name in ("state.json", f"{BASE}.npz", f"{CORRECTION}.npz")]
+        names = ("state.json", *(f"{name}.npz" for name in (BASE, CORRECTION, COMMUNITY)))
+        files = [self._state / name for name in names]
         found = [path.stat() if path.is_file() else None for path in files]
         return tuple(number for stat in found for number in ((stat.st_ino, stat.st_mtime_ns) if stat else (0, 0)))
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from client.features import DAY, Float, HomeFeatures, Index
+from client.features import DAY, WEEK, Float, HomeFeatures, Index
 from client.history import OWN_CHANNELS, History
-from client.ridge import load_base, pv_base
 from common.readings import CHANNELS, WEATHER
-from common.ridge import RidgeWeights
 
 TOKEN_CHANNELS = (
     "load_wh", "pv_wh", *CHANNELS,
@@ -30,12 +28,14 @@ GROUPS = {"pv": slice(1, 2), "appliances": slice(2, 8), "battery": slice(8, 11),
 """Channels that a home may lack; one flag each."""
 
 COVARIATE_NAMES = (
-    "base_load", "profile", "week_profile", "residual_of_yesterday", "base_pv", "pv_profile",
-    "temperature", "temperature_change", "light", "light_change", "tariff", "sin_day", "cos_day", "day_off",
+    "usual", "profile", "week_profile", "median_profile", "residual_of_yesterday", "residual_of_last_week",
+    "community_of_yesterday", "spread_q10", "spread_q50", "spread_q90",
+    "pv_profile", "pv_residual_of_yesterday", "pv_by_light", "temperature", "temperature_change", "light",
+    "light_change", "tariff", "sin_day", "cos_day", "day_off",
 )  # fmt: skip
 """What is known of each half-hour of the coming day at the origin, in order."""
 
-WEATHER_COVARIATES = slice(6, 10)
+WEATHER_COVARIATES = slice(12, 17)
 _PRICE_CENTRE, _PRICE_SPREAD = 0.3, 0.2
 _OWN_CENTRE = np.array([0.5, 0.0, 25.0, _PRICE_CENTRE], np.float32)
 _OWN_SPREAD = np.array([0.3, 5.0, 10.0, _PRICE_SPREAD], np.float32)
@@ -48,7 +48,7 @@ class Tokens:
 
     Attributes:
         past: shape ``(n, 48, 24)``, scaled. flags: shape ``(n, 5)``, 1 where the home has the group.
-        future: shape ``(n, 48, 14)``, scaled.
+        future: shape ``(n, 48, 21)``, scaled.
         scale_wh, pv_scale_wh: shape ``(n,)``, what one unit of load and of solar power is.
     """
 
@@ -59,11 +59,11 @@ class Tokens:
     pv_scale_wh: Float
 
 
-def make_tokens(history: History, features: HomeFeatures, rows: Index, ridge: RidgeWeights | None) -> Tokens:
+def make_tokens(history: History, features: HomeFeatures, rows: Index) -> Tokens:
     """Tokens of the days that end at ``rows`` (see :meth:`HomeFeatures.rows`), shape ``(n,)``."""
     scale, pv_scale = features.scale_wh(rows), features.pv_scale_wh(rows)
     past, flags = _past(history, features, rows, scale, pv_scale)
-    future = _future(features, rows, ridge, scale, pv_scale)
+    future = _future(features, rows, scale, pv_scale)
     return Tokens(np.clip(past, -_CLIP, _CLIP), flags, np.clip(future, -_CLIP, _CLIP), scale, pv_scale)
 
 
@@ -102,18 +102,26 @@ def _calendar(features: HomeFeatures, day: Index) -> Float:
     return np.stack([*waves, features.holiday[day], price], axis=2).astype(np.float32)
 
 
-def _future(features: HomeFeatures, rows: Index, ridge: RidgeWeights | None, scale: Float, pv_scale: Float) -> Float:
-    day = rows[:, None] + np.arange(DAY)  # (n, 48)
+def _future(features: HomeFeatures, rows: Index, scale: Float, pv_scale: Float) -> Float:
+    steps = np.arange(DAY)
+    day = rows[:, None] + steps  # (n, 48)
+    unit, pv_unit = scale[:, None], pv_scale[:, None]
     weather, yesterday = features.weather_ahead(rows, DAY), features.weather_yesterday(rows)  # (n, 48, 4)
+    pv_usual = features.pv_profile[day] / pv_unit
+    light = features.light_trust(rows)[:, None] * features.light_change(rows, steps, weather[:, :, 2])
     calendar = _calendar(features, day)
-    day_off = np.maximum(features.holiday[day], features.weekday[day] >= 5)
     columns = [
-        load_base(features, rows, DAY, ridge) / scale[:, None],
-        features.profile[day] / scale[:, None],
-        features.week_profile[day] / scale[:, None],
-        (features.load[day - DAY] - features.profile[day - DAY]) / scale[:, None],
-        pv_base(features, rows, DAY, ridge) / pv_scale[:, None],
-        features.pv_profile[day] / pv_scale[:, None],
+        features.usual_wh(day) / unit,
+        features.profile[day] / unit,
+        features.week_profile[day] / unit,
+        features.median_profile[day] / unit,
+        (features.load[day - DAY] - features.profile[day - DAY]) / unit,
+        (features.load[day - WEEK] - features.profile[day - WEEK]) / unit,
+        features.community_ahead(rows),
+        *np.moveaxis(features.spread[day] / unit[:, :, None], 2, 0),
+        pv_usual,
+        (features.pv[day - DAY] - features.pv_profile[day - DAY]) / pv_unit,
+        pv_usual * light,
         weather[:, :, 0],
         weather[:, :, 0] - yesterday[:, :, 0],
         weather[:, :, 2],
@@ -121,6 +129,6 @@ def _future(features: HomeFeatures, rows: Index, ridge: RidgeWeights | None, sca
         calendar[:, :, 7],
         calendar[:, :, 0],
         calendar[:, :, 1],
-        day_off,
+        np.maximum(features.holiday[day], features.weekday[day] >= 5),
     ]
-    return np.stack(columns, axis=2).astype(np.float32)  # (n, 48, 14)
+    return np.stack(columns, axis=2).astype(np.float32)  # (n, 48, 21)

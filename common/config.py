@@ -107,7 +107,7 @@ class ModelSpec:
 
 
 MODELS: dict[str, ModelSpec] = {
-    "full": ModelSpec(layers=6, heads=8, width=512, feed_forward=768, month_rank=64),
+    "full": ModelSpec(layers=6, heads=8, width=512, feed_forward=704, month_rank=64),
     "small": ModelSpec(layers=3, heads=4, width=128, feed_forward=256, month_rank=32),
     "tiny": ModelSpec(layers=1, heads=2, width=32, feed_forward=64, month_rank=8, context_days=14),
 }

@@ -26,6 +26,9 @@ DayWh = Annotated[tuple[EnergyWh, ...], Field(min_length=CURVE_SLOTS, max_length
 RECORD, KEY = "message", "json"
 """Record of a message, and the key in it that holds the JSON."""
 
+COMMUNITY = "community"
+"""Record that may lie beside any message to a home: the part of the community's mean that it lacks."""
+
 
 class Wire(BaseModel):
     """Base of all wire messages."""
@@ -259,6 +262,12 @@ def pack(message: Wire) -> RecordDict:
     return RecordDict({RECORD: ConfigRecord({KEY: message.model_dump_json(), "type": type(message).__name__})})
 
 
+def refused(records: RecordDict) -> bool:
+    """Whether a reply says that the node did not do what it was asked."""
+    record = records.config_records.get(RECORD)
+    return record is not None and record.get("type") == Refusal.__name__
+
+
 def unpack(kind: type[Message_], records: RecordDict) -> Message_:
     """The message of type ``kind`` in ``records``.
 
@@ -268,7 +277,7 @@ def unpack(kind: type[Message_], records: RecordDict) -> Message_:
     record = records.config_records.get(RECORD)
     if record is None or KEY not in record or "type" not in record:
         raise WireError(f"expected {kind.__name__}, got a message without content")
-    if record["type"] == Refusal.__name__ and kind is not Refusal:
+    if refused(records) and kind is not Refusal:
         refusal = unpack(Refusal, records)
         raise WireError(f"refused ({refusal.code}): {refusal.reason}")
     if record["type"] != kind.__name__:

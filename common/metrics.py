@@ -7,6 +7,24 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
+QUANTILES = (0.1, 0.5, 0.9)
+"""Levels of the quantiles that are forecast."""
+
+
+def sample_quantiles(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Quantiles :data:`QUANTILES` of the first axis at the ranks ``level (n + 1)``, stacked on the last.
+
+    A new value falls below such a quantile as often as the level says, if it is a value like the ``n`` others.
+    """
+    ordered = np.sort(samples, axis=0)
+    last = len(ordered) - 1
+    found = []
+    for level in QUANTILES:
+        rank = min(max(level * (len(ordered) + 1) - 1, 0.0), float(last))
+        low, share = int(rank), np.float32(rank % 1)
+        found.append((1 - share) * ordered[low] + share * ordered[min(low + 1, last)])
+    return np.stack(found, axis=-1)
+
 
 def mae(forecast: Array, actual: Array) -> float:
     """Mean absolute error, in the unit of the arrays."""

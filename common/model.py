@@ -2,8 +2,10 @@
 
 A token is one day of a home (48 half-hours that end at any time of day) with what is known of the next day.
 Attention is causal over days, so one pass over 28 tokens makes, and trains, 28 forecasts.  The heads speak of the
-*residual* of the linear base, in units of the home's trailing scale, and start at zero: an untrained model changes
-nothing.  Tokens are made in :mod:`client.tokens`; training is in :mod:`client.training`.
+*residual* of the seasonal profile, in units of the home's trailing scale, and start at zero: an untrained model says
+what is usual.  The coming day is decoded half-hour by half-hour, all with the same small net: what a covariate means
+for its own half-hour is learnt once, not 48 times.  Tokens are made in :mod:`client.tokens`; training is in
+:mod:`client.training`.
 
 Parameters travel as one flat float32 vector in the order of ``Transformer.named_parameters()``, which the
 :class:`common.config.ModelSpec` fixes; Flower is slow with many arrays.
@@ -21,21 +23,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from common.config import ModelSpec
+from common.metrics import QUANTILES
 
 STEPS, WEEK_STEPS, MONTH_STEPS = 48, 336, 1440
-CHANNELS, MASKS, COVARIATES = 24, 5, 14
+CHANNELS, MASKS, COVARIATES = 24, 5, 21
 """Features of a half-hour of the past day, flags of the channel groups that a home has, covariates of the next day."""
 
 PAST_WIDTH, FUTURE_WIDTH = STEPS * CHANNELS + MASKS, STEPS * COVARIATES
-QUANTILES = (0.1, 0.5, 0.9)
 _VECTOR = "parameters"
+_RESIDUAL = (".attention.out.weight", ".feed_out.weight")
+_STEP_CONTEXT, _STEP_WIDTH = 16, 64
+_DAY_OUTPUTS = 1 + len(QUANTILES) + 1
 
 
 class Heads(NamedTuple):
-    """Residuals of the base, in units of the trailing scale, for B sequences of T tokens.
+    """Residuals of the profile, in units of the trailing scale, for B sequences of T tokens.
 
     Attributes:
-        day: load, shape ``(B, T, 48, 4)``: mean, then the quantiles of :data:`QUANTILES`.
+        day: load, shape ``(B, T, 48, 4)``: mean, then :data:`QUANTILES`, these beyond the usual spread.
         pv: solar power, shape ``(B, T, 48)``, in units of its own scale.
         week: load, shape ``(B, T, 336, 2)``: mean and median.
         month: load, shape ``(B, T, 1440)``.
@@ -83,8 +88,28 @@ class Block(nn.Module):
         return x + self.feed_out(hidden)  # type: ignore[no-any-return]
 
 
+class DayDecoder(nn.Module):
+    """What the day's context means for each half-hour of the next day, given what is known of that half-hour."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.context = nn.Linear(spec.width, STEPS * _STEP_CONTEXT)
+        self.enter = nn.Linear(_STEP_CONTEXT + COVARIATES, _STEP_WIDTH)
+        self.hidden = nn.Linear(_STEP_WIDTH, _STEP_WIDTH)
+        self.out = nn.Linear(_STEP_WIDTH, _DAY_OUTPUTS)
+
+    def forward(self, x: Tensor, future: Tensor) -> Tensor:
+        """Shapes ``(B, T, width)`` and ``(B, T, FUTURE_WIDTH)`` to ``(B, T, 48, 5)``."""
+        b, t, _ = x.shape
+        context = self.context(x).view(b, t, STEPS, _STEP_CONTEXT)
+        step = torch.cat([context, future.view(b, t, STEPS, COVARIATES)], dim=3)
+        step = functional.gelu(self.enter(step), approximate="tanh")
+        step = step + functional.gelu(self.hidden(step), approximate="tanh")
+        return self.out(step)  # type: ignore[no-any-return]
+
+
 class Transformer(nn.Module):
-    """Days in, residuals of the base for the next day, week and month out."""
+    """Days in, residuals of the profile for the next day, week and month out."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
@@ -94,8 +119,7 @@ class Transformer(nn.Module):
         self.position = nn.Parameter(torch.zeros(spec.context_days, spec.width))
         self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.layers))
         self.norm = nn.LayerNorm(spec.width)
-        self.day = nn.Linear(spec.width, STEPS * (1 + len(QUANTILES)))
-        self.pv = nn.Linear(spec.width, STEPS)
+        self.day = DayDecoder(spec)
         self.week = nn.Linear(spec.width, WEEK_STEPS * 2)
         self.month_rank = nn.Linear(spec.width, spec.month_rank)
         self.month = nn.Linear(spec.month_rank, MONTH_STEPS)
@@ -113,9 +137,10 @@ class Transformer(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)
+        day = self.day(x, future)
         return Heads(
-            day=self.day(x).view(b, t, STEPS, 1 + len(QUANTILES)),
-            pv=self.pv(x),
+            day=day[..., :-1],
+            pv=day[..., -1],
             week=self.week(x).view(b, t, WEEK_STEPS, 2),
             month=self.month(self.month_rank(x)),
         )
@@ -127,12 +152,12 @@ def initial_vector(spec: ModelSpec, seed: int) -> NDArray[np.float32]:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.split(".")[0] in ("day", "pv", "week", "month") or name.endswith("bias"):
+            if name in ("day.out.weight", "week.weight", "month.weight") or name.endswith("bias"):
                 parameter.zero_()
             elif name == "position":
                 parameter.normal_(0, 0.02, generator=generator)
             elif parameter.dim() == 2:  # the two layers that write to the residual stream start smaller, as in GPT-2
-                narrow = (2 * spec.layers) ** -0.5 if name.endswith(("out.weight", "feed_out.weight")) else 1.0
+                narrow = (2 * spec.layers) ** -0.5 if name.endswith(_RESIDUAL) else 1.0
                 parameter.normal_(0, 0.7 * parameter.shape[1] ** -0.5 * narrow, generator=generator)
     return to_vector(model)
 
@@ -162,7 +187,7 @@ def load_model(spec: ModelSpec, vector: NDArray[np.float32]) -> Transformer:
 
 def to_vector(model: Transformer) -> NDArray[np.float32]:
     """All parameters of a model as one flat float32 array."""
-    vector: NDArray[np.float32] = nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
+    vector: NDArray[np.float32] = nn.utils.parameters_to_vector(model.parameters()).detach().cpu().numpy()
     return vector
 
 

@@ -7,7 +7,7 @@ one and no rows of data ever travel.  The homes' half, which makes ``X`` and ``Y
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,12 @@ HEADS = ("day", "week", "pv")
 
 SHRINKAGE = {"day": 0.1, "week": 0.3, "pv": 0.003}
 """Ridge penalty per sample: features have about unit variance, so this is the share of a direction that is shrunk."""
+
+PERSONAL_SHRINKAGE = 3.0
+"""The same for a home's own correction of the common weights of its coming day."""
+
+PERSONAL_SUMS = ("day_gram", "day_cross", "day_count")
+"""Statistics that a home keeps, to make the weights its own."""
 
 GATED_HEADS = ("day", "week", "month", "pv")
 """Heads of the Transformer that correct the base."""
@@ -75,25 +81,45 @@ def solve(total: Mapping[str, NDArray[np.float64]]) -> RidgeWeights:
     return RidgeWeights(**weights)
 
 
-def solve_gates(sums: Iterable[Mapping[str, NDArray[np.float64]]], evidence: float = 2.0) -> dict[str, float]:
-    """Share of the Transformer's residual that each head may add: what it earned on the homes' held-out days.
+def personal(weights: RidgeWeights, own: Mapping[str, NDArray[np.float64]]) -> RidgeWeights:
+    """The common weights, with those of the coming day moved as far towards the home's own as its data supports.
 
-    The least-squares share ``clip(<r, f> / <f, f>, 0, 1)``, and 0 unless the error that it saves, home by home, is
-    more than ``evidence`` standard errors from nothing. Two weeks hold few independent days: without that test, heads
-    were opened that made other weeks worse.
+    A ridge regression of what the common weights leave of the home's own load, at home: the penalty pulls towards the
+    common weights instead of zero.
+
+    Args:
+        weights: of all homes. own: the home's own statistics, as it sent them.
+    """
+    gram, cross, count = (own[f"day_{name}"] for name in ("gram", "cross", "count"))
+    common = weights.day.astype(np.float64)
+    penalty = PERSONAL_SHRINKAGE * max(float(count[0]), 1.0) * np.eye(len(gram))
+    return replace(weights, day=(common + np.linalg.solve(gram + penalty, cross - gram @ common)).astype(np.float32))
+
+
+def solve_gates(sums: Iterable[Mapping[str, NDArray[np.float64]]]) -> dict[str, float]:
+    """Share of the Transformer in each head of the forecast: what it earned on the homes' held-out days.
 
     Args:
         sums: of each home, for each head the array ``[<r, f>, <f, f>]`` of the held-out residual ``r`` of the base
-            and the Transformer's forecast ``f`` of it (:attr:`client.training.Trained.gate_sums`).
-        evidence: standard errors; 0 for the plain share. One home alone gets the plain share.
+            and of the change ``f`` that the Transformer would make to it (:attr:`client.training.Trained.gate_sums`).
     """
     homes = list(sums)
-    gates = {}
-    for head in GATED_HEADS:
-        product, square = np.array([home[head] for home in homes]).reshape(-1, 2).T  # (homes,) each
-        share = float(np.clip(product.sum() / square.sum(), 0, 1)) if square.sum() > 0 else 0.0
-        saved = 2 * share * product - share**2 * square  # squared error saved in each home
-        if len(homes) > 1 and saved.mean() <= evidence * saved.std(ddof=1) / np.sqrt(len(homes)):
-            share = 0.0
-        gates[head] = share
-    return gates
+    return {head: supported_share(*np.array([home[head] for home in homes]).reshape(-1, 2).T) for head in GATED_HEADS}
+
+
+def supported_share(product: NDArray[np.float64], square: NDArray[np.float64], evidence: float = 2.0) -> float:
+    """Share of a change that held-out data supports, 0..1.
+
+    The least-squares share ``clip(<r, f> / <f, f>, 0, 1)``, and 0 unless the error that it saves, home by home, is
+    more than ``evidence`` standard errors from nothing. A few weeks hold few independent days: without that test,
+    heads were opened that made other weeks worse.
+
+    Args:
+        product, square: ``<r, f>`` and ``<f, f>`` of each home, shape ``(homes,)``.
+        evidence: standard errors; 0 for the plain share. One home alone gets the plain share.
+    """
+    share = float(np.clip(product.sum() / square.sum(), 0, 1)) if square.sum() > 0 else 0.0
+    saved = 2 * share * product - share**2 * square  # squared error saved in each home
+    if len(product) > 1 and saved.mean() <= evidence * saved.std(ddof=1) / np.sqrt(len(product)):
+        return 0.0
+    return share

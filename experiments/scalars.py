@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-_NAMES = {"loss": "training/loss", "validation_base": "held-out/base", "validation_hybrid": "held-out/hybrid",
+_NAMES = {"loss": "training/loss", "validation_base": "held-out/base", "validation_model": "held-out/model",
           "seconds": "round/seconds", "homes": "round/homes"}  # fmt: skip
 
 

@@ -135,7 +135,7 @@ def _draw_rounds(axes: Axes, result: Result) -> None:
     _style(axes, "Federated learning: loss by round", "loss")
     lines = (
         ("training", [done.loss for done in result.rounds], BLUE, "-"),
-        ("held-out, with Transformer", [done.validation_hybrid for done in result.rounds], VERMILION, "-"),
+        ("held-out, Transformer alone", [done.validation_model for done in result.rounds], VERMILION, "-"),
         ("held-out, linear base", [done.validation_base for done in result.rounds], GREY, "--"),
     )
     for label, losses, colour, dash in lines:

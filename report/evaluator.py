@@ -71,7 +71,8 @@ def observe(homes: Homes, books: Books) -> Observed:
         for start, after in zip(starts, [*starts[1:], np.iinfo(np.int64).max], strict=True):
             part = (slots >= start) & (slots < after)
             stored[i, part] = np.rint(float(said.get(start, 0.0)) + np.cumsum(change[part])).astype(np.int64)
-    return Observed(slots=slots, load_wh=load, pv_wh=pv, stored_wh=stored)
+    capacity = np.array([round(homes.batteries[home].capacity_kwh * WH_PER_KWH) for home in ids], np.int64)
+    return Observed(slots=slots, load_wh=load, pv_wh=pv, stored_wh=stored, capacity_wh=capacity)
 
 
 def optimum_nusd(homes: Homes, books: Books, tariff: Tariff, rules: MarketRules) -> dict[str, int] | None:

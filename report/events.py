@@ -50,8 +50,19 @@ class RoundDone(TypedDict, total=False):
     homes: int
     loss: float | None
     validation_base: float | None
-    validation_hybrid: float | None
+    validation_model: float | None
     gates: list[float] | None
+    seconds: float
+
+
+class CommunitySummed(TypedDict, total=False):
+    """The surprise of ``slots`` half-hours before ``slot`` was summed over ``homes``; 0 slots, once: too few homes."""
+
+    at: str
+    event: Required[Literal["community"]]
+    slot: int
+    homes: int
+    slots: int
     seconds: float
 
 
@@ -145,6 +156,7 @@ Event = (
     RunStarted
     | Phase
     | RoundDone
+    | CommunitySummed
     | SlotDone
     | DayDone
     | OrderRefused

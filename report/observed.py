@@ -22,12 +22,14 @@ class Observed:
         slots: shape ``(T,)``, ascending; at least the slots of the ledger.
         load_wh, pv_wh: shape ``(H, T)``; load is all that the home consumed, PV what its panels made; not negative.
         stored_wh: shape ``(H, T)``, stored energy at the end of each slot.
+        capacity_wh: shape ``(H,)``, of the homes' batteries.
     """
 
     slots: Integers
     load_wh: Integers
     pv_wh: Integers
     stored_wh: Integers
+    capacity_wh: Integers
 
     def at(self, slots: Integers) -> Observed:
         """The readings of ``slots`` alone.
@@ -43,6 +45,7 @@ class Observed:
             load_wh=self.load_wh[:, columns],
             pv_wh=self.pv_wh[:, columns],
             stored_wh=self.stored_wh[:, columns],
+            capacity_wh=self.capacity_wh,
         )
 
 

@@ -193,7 +193,7 @@ def _phase_text(phase: Phase) -> str:
 
 
 def _round_text(done: RoundDone) -> str:
-    said = [_loss("loss", done.get("loss")), _loss("held-out", done.get("validation_hybrid"))]
+    said = [_loss("loss", done.get("loss")), _loss("held-out", done.get("validation_model"))]
     said += [_loss("base", done.get("validation_base"))]
     return "  ".join(text for text in said if text)
 

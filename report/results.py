@@ -67,7 +67,7 @@ def build_result(
         homes_worse_off=int(paid.worse_off.sum()) if sums.homes else None,
         warnings=warnings_of(books, paid),
         homes=home_rows(paid),
-        timeline=timeline_rows(books, battery, observed),
+        timeline=timeline_rows(books, observed),
         trades=trade_rows(books),
         rounds=[round_row(event) for event in rounds],
         provenance=_provenance(books, tariff, facts),

@@ -10,7 +10,6 @@ import numpy as np
 
 from common.books import Books
 from common.clock import day_slots, local_of, utc_of
-from common.config import BatterySpec
 from common.units import UUSD_PER_USD, WH_PER_KWH, usd
 from report.accounts import Accounts, Integers
 from report.observed import Observed
@@ -50,7 +49,7 @@ def home_rows(paid: Accounts) -> list[Home]:
     return homes
 
 
-def timeline_rows(books: Books, battery: BatterySpec, observed: Observed | None) -> list[TimelineRow]:
+def timeline_rows(books: Books, observed: Observed | None) -> list[TimelineRow]:
     """One row a slot, in order; load, solar and state of charge only where they were observed."""
     prices = books.slots.sort_values("slot")
     slots = prices["slot"].to_numpy(np.int64)
@@ -59,7 +58,7 @@ def timeline_rows(books: Books, battery: BatterySpec, observed: Observed | None)
     is_home = books.postings["account"].str.startswith("home:")
     received = books.postings[is_home].groupby("slot")["amount_nusd"].sum().reindex(slots, fill_value=0)
     cost = -received.to_numpy(np.int64).cumsum()
-    seen = _seen(slots, battery, observed)
+    seen = _seen(slots, observed)
     return [
         TimelineRow(
             start_utc=iso_utc(utc_of(int(row["slot"]))),
@@ -80,14 +79,12 @@ def timeline_rows(books: Books, battery: BatterySpec, observed: Observed | None)
     ]
 
 
-def _seen(
-    slots: Integers, battery: BatterySpec, observed: Observed | None
-) -> list[tuple[float | None, float | None, float | None]]:
+def _seen(slots: Integers, observed: Observed | None) -> list[tuple[float | None, float | None, float | None]]:
     """Load (kWh), solar (kWh) and state of charge (%) of the community in each slot; None where not observed."""
     if observed is None:
         return [(None, None, None)] * len(slots)
     at = observed.at(slots)
-    capacity_wh = battery.capacity_kwh * WH_PER_KWH * len(at.stored_wh)
+    capacity_wh = int(at.capacity_wh.sum())
     charge = [round(100 * int(stored) / capacity_wh, 2) if capacity_wh else None for stored in at.stored_wh.sum(axis=0)]
     load, solar = at.load_wh.sum(axis=0).tolist(), at.pv_wh.sum(axis=0).tolist()
     return [(a / WH_PER_KWH, b / WH_PER_KWH, c) for a, b, c in zip(load, solar, charge, strict=True)]

@@ -158,9 +158,9 @@ class Round(Part):
     Attributes:
         slot: only what was metered before it was learned from.
         loss: mean training loss over the homes.
-        validation_base, validation_hybrid: RMSE of the day's load on held-out days, in units of each home's own scale,
-            of the linear base, and of base + Transformer.
-        gates: share of the Transformer's residual that is added to the base, per head in the model's order, 0..1.
+        validation_base, validation_model: RMSE of the day's load on held-out days, in units of each home's own scale,
+            of the linear base, and of the Transformer alone.
+        gates: share of the way from the base to the Transformer, per head in the model's order, 0..1.
         seconds: wall time.
     """
 
@@ -169,7 +169,7 @@ class Round(Part):
     homes: Count
     loss: float | None
     validation_base: float | None
-    validation_hybrid: float | None
+    validation_model: float | None
     gates: list[float] | None
     seconds: float | None
 

@@ -192,8 +192,8 @@ def _round_text(result: Result) -> str:
     text = f"[bold]Federated rounds[/]  {len(result.rounds)}"
     if first.loss is not None and last.loss is not None:
         text += f", training loss {first.loss:.3f} -> {last.loss:.3f}"
-    if last.validation_hybrid is not None:
-        text += f", held-out {last.validation_hybrid:.3f}"
+    if last.validation_model is not None:
+        text += f", held-out {last.validation_model:.3f}"
     if last.validation_base is not None:
         text += f" (base {last.validation_base:.3f})"
     return text

@@ -23,9 +23,9 @@ class TrainedHome(_Row):
     Attributes:
         rounds: in which its update entered the average.
         loss: training loss of the last of them.
-        base_rmse, hybrid_rmse: on the held-out days before the test, without and with the model that came, ungated.
+        base_rmse, model_rmse: on the held-out days before the test, of the base and of the model that came alone.
         test_base_rmse, test_hybrid_rmse: on the test days, without and with the last model, gated as in forecasts.
-        test_model_rmse: the same, ungated. test_days: how many.
+        test_model_rmse: of the model alone. test_days: how many.
         shared_rmse, own_rmse: on the held-out days, of the last shared model and of the home's own copy of it
             (personalisation ``finetune``).
     """
@@ -34,7 +34,7 @@ class TrainedHome(_Row):
     rounds: int
     loss: float | None = None
     base_rmse: float | None = None
-    hybrid_rmse: float | None = None
+    model_rmse: float | None = None
     test_days: int = 0
     test_base_rmse: float | None = None
     test_hybrid_rmse: float | None = None
@@ -101,7 +101,7 @@ def trained_homes(homes: Sequence[str], rounds: Path, reported: Mapping[str, Map
         row = json.loads(line)
         if row["accepted"]:
             counts[row["home"]] += 1
-            last[row["home"]] = {name: row[name] for name in ("loss", "base_rmse", "hybrid_rmse")}
+            last[row["home"]] = {name: row[name] for name in ("loss", "base_rmse", "model_rmse")}
     known = set(TrainedHome.model_fields)
     rows = []
     for home in homes:
@@ -119,10 +119,10 @@ def print_training(result: TrainingResult, console: Console) -> None:
     own = any(home.own_rmse is not None for home in r.homes)
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     table.add_column("home")
-    for name in ("rounds", "loss", "held-out base", "hybrid", "test base", "hybrid", *(("own copy",) if own else ())):
+    for name in ("rounds", "loss", "held-out base", "model", "test base", "hybrid", *(("own copy",) if own else ())):
         table.add_column(name, justify="right")
     for home in r.homes[:HOMES_SHOWN]:
-        figures = (home.loss, home.base_rmse, home.hybrid_rmse, home.test_base_rmse, home.test_hybrid_rmse)
+        figures = (home.loss, home.base_rmse, home.model_rmse, home.test_base_rmse, home.test_hybrid_rmse)
         extra = (home.own_rmse,) if own else ()
         table.add_row(home.home_id, str(home.rounds), *(_figure(value) for value in (*figures, *extra)))
     hidden = len(r.homes) - HOMES_SHOWN

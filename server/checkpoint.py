@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from common.community import CommunityMean
 from common.config import MODELS, RunConfig
 from common.errors import UserError
+from common.messages import WireError
 from server.rule_state import RuleState
 
 MODEL, CHECKPOINTS = "model.safetensors", "checkpoints"
@@ -25,7 +28,7 @@ MODEL, CHECKPOINTS = "model.safetensors", "checkpoints"
 KEPT = 2
 """Checkpoints that are kept; the homes keep what the older one needs (:mod:`client.private`)."""
 
-_STATE, _RULE = "state.json", "rule.npz"
+_STATE, _RULE, _COMMUNITY = "state.json", "rule.npz", "community.npz"
 _Vector = NDArray[np.float32]
 
 
@@ -55,7 +58,7 @@ def initial_model(config: RunConfig) -> Start:
     shared = head_start(spec) if config.personalisation == "head" else new.size
     if not config.init:
         return Start(as_record(new[:shared]))
-    stored = _read(_model_file(Path(config.init)))
+    stored = read_vector(_model_file(Path(config.init)))
     if stored.size not in (new.size, shared):
         raise UserError(
             f"init {config.init}: the model has {stored.size} parameters, model '{config.model}' has {new.size}"
@@ -93,7 +96,12 @@ def _model_file(path: Path) -> Path:
     return found[0]
 
 
-def _read(path: Path) -> _Vector:
+def read_vector(path: Path) -> _Vector:
+    """Parameters in a model's file.
+
+    Raises:
+        UserError: no such file, or another format.
+    """
     try:
         with safe_open(path, framework="numpy") as file:
             return np.asarray(file.get_tensor("parameters"), np.float32)
@@ -120,6 +128,7 @@ class Checkpoint:
         gates: share of the Transformer's residual per head.
         model: the global parameters.
         rule: what the averaging remembers.
+        community: the community's mean as far as it was summed, or None: homes tell a slot only once.
     """
 
     round: int
@@ -131,6 +140,7 @@ class Checkpoint:
     gates: tuple[float, ...]
     model: ArrayRecord
     rule: RuleState
+    community: CommunityMean | None = None
 
 
 def save_checkpoint(out: Path, checkpoint: Checkpoint) -> None:
@@ -140,15 +150,21 @@ def save_checkpoint(out: Path, checkpoint: Checkpoint) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     save_model(draft / MODEL, checkpoint.model, str(checkpoint.config["model"]))
-    with (draft / _RULE).open("wb") as file:
-        np.savez(file, allow_pickle=False, **dict(checkpoint.rule.arrays))
-    facts = {k: v for k, v in vars(checkpoint).items() if k not in ("model", "rule")}
+    _write(draft / _RULE, checkpoint.rule.arrays)
+    if checkpoint.community is not None:
+        _write(draft / _COMMUNITY, checkpoint.community.to_arrays())
+    facts = {k: v for k, v in vars(checkpoint).items() if k not in ("model", "rule", "community")}
     text = json.dumps(facts | {"rule": dict(checkpoint.rule.facts)}, indent=1)
     (draft / _STATE).write_text(text + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was cut off between a round and its files
     draft.rename(folder)
     for old in sorted(root.glob("round-*"))[:-KEPT]:
         shutil.rmtree(old)
+
+
+def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **dict(arrays))
 
 
 def load_checkpoint(out: Path) -> Checkpoint:
@@ -165,11 +181,13 @@ def load_checkpoint(out: Path) -> Checkpoint:
         facts = json.loads((folder / _STATE).read_text(encoding="utf-8"))
         with np.load(folder / _RULE) as stored:
             rule = RuleState(dict(stored), facts.pop("rule"))
-        model = as_record(_read(folder / MODEL))
-        return Checkpoint(
-            **facts | {"homes": tuple(facts["homes"]), "gates": tuple(facts["gates"]), "model": model, "rule": rule}
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        mean = None
+        if (folder / _COMMUNITY).is_file():
+            with np.load(folder / _COMMUNITY) as stored:
+                mean = CommunityMean.from_arrays(dict(stored))
+        parts = {"model": as_record(read_vector(folder / MODEL)), "rule": rule, "community": mean}
+        return Checkpoint(**facts | {"homes": tuple(facts["homes"]), "gates": tuple(facts["gates"])} | parts)
+    except (OSError, ValueError, KeyError, TypeError, WireError) as error:
         raise UserError(
             f"--resume {out}: {folder.name} cannot be read ({type(error).__name__}); delete that folder to go on from "
             "the one before"

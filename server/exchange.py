@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flwr.app import Message
+from flwr.app import ArrayRecord, Message, RecordDict
 from flwr.serverapp import Grid
+
+from common.messages import COMMUNITY, refused
 
 
 @dataclass(frozen=True)
@@ -76,18 +78,39 @@ class Exchange:
     def __init__(self, grid: Grid, *, timeout_s: float, train_timeout_s: float, poll_s: float) -> None:
         self.grid = grid
         self._timeout_s, self._train_timeout_s, self._poll_s = timeout_s, train_timeout_s, poll_s
+        self._waiting: dict[int, ArrayRecord] = {}
 
     def greet(self, messages: Iterable[Message]) -> Replies:
         """The first exchange: nodes may still be starting their processes, which takes longer than a later message."""
-        return exchange(self.grid, messages, timeout_s=max(self._timeout_s, START_S), poll_s=self._poll_s)
+        return self._exchange(messages, max(self._timeout_s, START_S))
 
     def ask(self, messages: Iterable[Message]) -> Replies:
         """Exchange of market messages."""
-        return exchange(self.grid, messages, timeout_s=self._timeout_s, poll_s=self._poll_s)
+        return self._exchange(messages, self._timeout_s)
 
     def learn(self, messages: Iterable[Message]) -> Replies:
         """Exchange of learning messages, with their longer deadline."""
-        return exchange(self.grid, messages, timeout_s=self._train_timeout_s, poll_s=self._poll_s)
+        return self._exchange(messages, self._train_timeout_s)
+
+    def attach(self, node: int, record: ArrayRecord) -> None:
+        """Have a record travel beside each message to a node, until the node has done what one asked."""
+        self._waiting[node] = record
+
+    def waiting(self, node: int) -> ArrayRecord | None:
+        """What is attached for a node and has not arrived yet."""
+        return self._waiting.get(node)
+
+    def _exchange(self, messages: Iterable[Message], timeout_s: float) -> Replies:
+        outgoing = list(messages)
+        for message in outgoing:
+            record = self._waiting.get(message.metadata.dst_node_id)
+            if record is not None:  # a content may be shared by the messages to all nodes
+                message.content = RecordDict({**message.content, COMMUNITY: record})
+        replies = exchange(self.grid, outgoing, timeout_s=timeout_s, poll_s=self._poll_s)
+        for node, reply in replies.answered.items():
+            if not refused(reply.content):
+                self._waiting.pop(node, None)
+        return replies
 
     def node_count(self) -> int:
         """Nodes that are there now."""

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message
 
+from common.community import CommunityMean
 from common.config import RunConfig
 from common.events import EventLog
 from common.messages import Fit, Measure
 from common.ridge import GATED_HEADS, add, solve, solve_gates
 from server.checkpoint import initial_model, parameter_count
+from server.community import Community
 from server.drawing import Drawn
 from server.exchange import Exchange
 from server.greeting import answered
@@ -52,6 +54,7 @@ class Learning:
 
     def __init__(self, config: RunConfig, exchange: Exchange, strategy: MarketFedAvg, events: EventLog) -> None:
         self._config, self._exchange, self._strategy, self._events = config, exchange, strategy, events
+        self._community = Community(exchange, strategy, events)
         self._learns = config.forecaster == "hybrid"
         start = initial_model(config) if self._learns else None
         self.arrays: ArrayRecord = start.shared if start else ArrayRecord()
@@ -66,6 +69,7 @@ class Learning:
         """Fit the ridge base on what was metered before a slot: homes send sums, central solves once."""
         if self._config.forecaster not in BASE_KINDS:
             return
+        self._sum_up(before_slot)
         fit = Fit(before_slot=before_slot)
         statistics = self._strategy.aggregate_fit(self._learn(self._strategy.configure_fit(fit)))
         if not statistics:
@@ -91,6 +95,7 @@ class Learning:
 
     def round(self, before_slot: int) -> RoundOutcome | None:
         """One federated round on what was metered before a slot; None where the forecaster has no Transformer."""
+        self._sum_up(before_slot)
         if not self._learns:
             return None
         began = time.monotonic()
@@ -117,7 +122,7 @@ class Learning:
             # Of all accepted homes; a rule's own metrics may be of those that it chose (Krum: of one).
             loss=_mean(accepted, "loss"),
             validation_base=_mean(accepted, "base_rmse"),
-            validation_hybrid=_mean(accepted, "hybrid_rmse"),
+            validation_model=_mean(accepted, "model_rmse"),
         )
         return outcome
 
@@ -134,19 +139,35 @@ class Learning:
 
     def refresh(self, before_slot: int) -> None:
         """Have the homes renew their forecast from the model as it is, without training."""
+        self._sum_up(before_slot)
         if self._learns:
             fit = self._fit(before_slot, self.turn + 1)
             self._learn(self._strategy.configure_arrays("query.refresh", self.arrays, fit))
 
     def measure(self, before_slot: int, end_slot: int) -> Metrics:
-        """Errors of each home's forecasts on the days from ``before_slot`` to ``end_slot``."""
+        """Errors of each home's forecasts on the days from ``before_slot`` to ``end_slot``.
+
+        The homes are told the community's mean of those days, each of whose forecasts sees as much as it would have.
+        """
+        self._sum_up(end_slot)
         request = Measure(before_slot=before_slot, end_slot=end_slot, turn=self.turn + 1, gates=self.gates)
         return self._strategy.aggregate_metrics(self._learn(self._strategy.configure_measure(request, self.arrays)))
 
-    def go_on(self, turn: int, arrays: ArrayRecord, gates: tuple[float, ...]) -> None:
-        """Continue after round ``turn`` of a training run, with the model and the gates of then."""
+    @property
+    def community(self) -> CommunityMean | None:
+        """The community's mean as far as it was summed."""
+        return self._community.mean
+
+    def go_on(self, turn: int, arrays: ArrayRecord, gates: tuple[float, ...], community: CommunityMean | None) -> None:
+        """Continue after round ``turn`` of a training run, with the model, the gates and the mean of then."""
+        self._community.restore(community)
         self._round = self.turn = turn
         self.arrays, self.gates, self._heads = arrays, gates, None
+
+    def _sum_up(self, before_slot: int) -> None:
+        """Let the homes know the community's mean before a slot, if their forecasts use it."""
+        if self._config.forecaster in BASE_KINDS:
+            self._community.sum_up(before_slot)
 
     def _fit(self, before_slot: int, turn: int) -> Fit:
         rounds = max(self._rounds, self._round)

@@ -28,7 +28,7 @@ from flwr.supercore.privacy_accounting.rdp_accountant import RdpAccountant
 from common.config import RunConfig
 from common.errors import UserError
 
-NOT_COVERED = ("sums of the ridge base", "sums of the gates", "metrics", "central itself")
+NOT_COVERED = ("sums of the ridge base", "the community's mean", "sums of the gates", "metrics", "central itself")
 """What the account does not speak of."""
 
 _NOISE = 3

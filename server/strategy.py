@@ -35,8 +35,10 @@ from common.messages import (
     Wire,
     WireError,
     pack,
+    refused,
     unpack,
 )
+from common.sum_messages import HomeKey, KeyReply, SumRequest
 from server.averaging import average, least_homes, make_rule, prepare
 from server.drawing import Drawn, draw
 from server.privacy import Spent, away_from, repeatable_noise, spent
@@ -140,6 +142,24 @@ class MarketFedAvg(FedAvg):
         """Totals of the homes, by id."""
         totals = [home for node, reply in self._parsed(replies, TotalsReply) for home in self._own(node, reply.homes)]
         return sorted(totals, key=lambda home: home.home_id)
+
+    # -- the community's mean ---------------------------------------------------------------------------------------
+
+    def configure_key(self, fit: Fit, known: Collection[str]) -> list[Message]:
+        """Ask the nodes of homes whose key is not known for their keys."""
+        return self._to_nodes([n for n in self.nodes if not set(self._homes_of[n]) <= set(known)], "query.key", fit)
+
+    def aggregate_key(self, replies: Mapping[int, Message]) -> list[HomeKey]:
+        """Keys of the homes."""
+        return [key for node, reply in self._parsed(replies, KeyReply) for key in self._own(node, reply.homes)]
+
+    def configure_sum(self, node: int, request: SumRequest) -> list[Message]:
+        """Ask a node for what its homes add to a sum."""
+        return self._to_nodes([node], "query.sum", request)
+
+    def aggregate_sum(self, replies: Mapping[int, Message], homes: Collection[str]) -> dict[str, ArrayRecord]:
+        """What the homes sent for a sum, in the order of their ids."""
+        return {home: arrays for home, arrays, _, _ in self._updates(replies, homes)}
 
     # -- learning ---------------------------------------------------------------------------------------------------
 
@@ -279,8 +299,7 @@ class MarketFedAvg(FedAvg):
         """Nodes that did what they were asked, in ascending order; of the others the reason is told."""
         kept = []
         for node in sorted(replies):
-            refusal = replies[node].content.config_records.get(RECORD)
-            if refusal is not None and refusal.get("type") == "Refusal":
+            if refused(replies[node].content):
                 list(self._parsed({node: replies[node]}, Empty))  # warns with the reason
             else:
                 kept.append(node)

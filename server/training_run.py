@@ -33,7 +33,7 @@ ROUNDS = "rounds.jsonl"
 TEST_DAYS = 56
 """Days at the end of the data that are left for the test, unless a date says otherwise."""
 
-_SHOWN = ("loss", "base_rmse", "hybrid_rmse", "seconds")
+_SHOWN = ("loss", "base_rmse", "model_rmse", "seconds")
 """Metrics of a home's update that go into :data:`ROUNDS`."""
 
 
@@ -147,7 +147,7 @@ class TrainingRun:
         """
         if homes != checkpoint.homes:
             raise UserError("--resume: other homes answered than the run began with; give it the folders of then")
-        self._learning.go_on(checkpoint.round, checkpoint.model, checkpoint.gates)
+        self._learning.go_on(checkpoint.round, checkpoint.model, checkpoint.gates, checkpoint.community)
         self._strategy.restore_rule(checkpoint.rule)
         path = self._out / ROUNDS
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
@@ -178,7 +178,7 @@ class TrainingRun:
             self._out,
             Checkpoint(
                 number, self._run_id, self._config.flat(), homes, before, end, learning.gates, learning.arrays,
-                self._strategy.rule_state(),
+                self._strategy.rule_state(), learning.community,
             ),
         )  # fmt: skip
 

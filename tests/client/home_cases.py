@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from numpy.typing import NDArray
 
 from client.history import History
 from common.config import ModelSpec
@@ -61,5 +62,13 @@ def changed_issues(forecast: WeatherForecast, after: int) -> WeatherForecast:
     return WeatherForecast(forecast.issue_slot, values)
 
 
-def see(readings: Readings, gate: int, forecast: WeatherForecast | None = None, resolution_slots: int = 1) -> History:
-    return History(readings, gate, tariff=TARIFF, forecast=forecast, resolution_slots=resolution_slots)
+def see(
+    readings: Readings,
+    gate: int,
+    forecast: WeatherForecast | None = None,
+    resolution_slots: int = 1,
+    community: NDArray[np.float32] | None = None,
+) -> History:
+    return History(
+        readings, gate, tariff=TARIFF, forecast=forecast, resolution_slots=resolution_slots, community=community
+    )

@@ -50,6 +50,20 @@ def test_a_warm_forecaster_says_the_same_as_a_new_one(weights):
     _same(last, HomeForecaster("base", weights).forecast(see(readings, GATE), GATE))
 
 
+def test_a_warm_forecaster_says_the_same_whenever_the_communitys_mean_came():
+    readings = make_readings()
+    mean = np.random.default_rng(3).normal(size=len(readings)).astype(np.float32)
+    weights = solve(statistics(HomeForecaster("base").features(see(readings, GATE, community=mean)), GATE))
+    new = HomeForecaster("base", weights).forecast(see(readings, GATE, community=mean), GATE)
+    for known in (0, GATE - FIRST_SLOT - 9, GATE - FIRST_SLOT - 60):  # rows that had come when it was asked before
+        warm = HomeForecaster("base", weights)
+        before = np.where(np.arange(len(mean)) < known, mean, np.float32(0))
+        said = warm.forecast(see(readings, GATE, community=before), GATE)
+        assert not np.array_equal(said.net_scenarios_wh, new.net_scenarios_wh), "the mean must tell"
+        warm.forget_since(FIRST_SLOT + known)
+        _same(warm.forecast(see(readings, GATE, community=mean), GATE), new)
+
+
 def test_an_hourly_home_in_the_middle_of_an_hour_forecasts_from_the_hour(weights):
     readings = make_readings()
     odd = GATE // 2 * 2 + 1

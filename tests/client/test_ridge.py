@@ -13,7 +13,7 @@ from client.ridge import (
     pv_design,
     statistics,
 )
-from common.ridge import GATED_HEADS, HEADS, SHRINKAGE, RidgeWeights, add, solve, solve_gates
+from common.ridge import GATED_HEADS, HEADS, SHRINKAGE, RidgeWeights, add, personal, solve, solve_gates, supported_share
 
 GATE = FIRST_SLOT + 60 * DAY
 
@@ -110,6 +110,19 @@ def test_weights_survive_the_wire():
         np.testing.assert_array_equal(getattr(again, head), getattr(weights, head))
 
 
+def test_personal_weights_lie_between_the_common_and_the_homes_own():
+    homes = [_features(seed) for seed in range(3)]
+    sums = [statistics(home, GATE) for home in homes]
+    common, own = solve(add(sums)), personal(solve(add(sums)), sums[0])
+    np.testing.assert_array_equal(own.week, common.week)
+    rows = np.arange(TRAILING, 59 * DAY + 1, 2)
+    actual = homes[0].load[rows[:, None] + np.arange(DAY)]
+    errors = [np.square(load_base(homes[0], rows, DAY, w) - actual).mean() for w in (solve(sums[0]), own, common)]
+    assert errors[0] < errors[1] < errors[2]
+    nothing = {name: np.zeros_like(values) for name, values in sums[0].items()}
+    np.testing.assert_allclose(personal(common, nothing).day, common.day, atol=1e-7)
+
+
 def test_gates_are_least_squares_shares_between_0_and_1():
     sums = {
         "day": np.array([1.0, 4.0]),
@@ -124,7 +137,8 @@ def test_a_gate_stays_shut_where_the_homes_disagree():
     better, worse = np.array([3.0, 4.0]), np.array([-2.5, 4.0])
     homes = [dict.fromkeys(GATED_HEADS, gain) for gain in (better, better, worse)]
     assert set(solve_gates(homes).values()) == {0.0}
-    assert set(solve_gates(homes, evidence=0).values()) == {3.5 / 12}
+    product, square = np.array([better, better, worse]).T
+    assert supported_share(product, square, evidence=0) == 3.5 / 12
     assert solve_gates([]) == dict.fromkeys(GATED_HEADS, 0.0)
 
 

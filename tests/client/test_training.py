@@ -5,11 +5,13 @@ import pytest
 from home_cases import FIRST_SLOT, TINY, changed_from, changed_issues, make_forecast, make_readings, see
 
 from client.batches import make_batch
-from client.features import DAY, TRAILING, HomeFeatures
+from client.features import DAY, MONTH, TRAILING, HomeFeatures
 from client.forecaster import HomeForecaster
-from client.ridge import statistics
-from client.training import VALIDATION, TrainTask, correct, train_round
-from common.model import initial_vector
+from client.gating import VALIDATION
+from client.hindcast import hindcast
+from client.ridge import profile_base, statistics
+from client.training import TrainTask, correct, train_round
+from common.model import initial_vector, load_model
 from common.ridge import GATED_HEADS, solve
 
 GATE = FIRST_SLOT + 70 * DAY
@@ -62,22 +64,42 @@ def test_targets_are_masked_at_the_split():
     features = HomeFeatures(history)
     limit = 60 * DAY
     rows = np.array([[limit - 2 * DAY, limit - DAY, limit - 10]])
-    batch = make_batch(history, features, None, rows, limit)
+    batch = make_batch(history, features, rows, limit)
     assert batch.load_known[0].sum(1).tolist() == [96, 48, 10]
     assert not batch.load[0, 2, 10:].any()
-    assert batch.pv_known[0, 2].sum() == 10
+    assert 0 < batch.pv_known[0, 0].sum() < 48
+    assert not batch.pv_known[0, 2, 10:].any()
 
 
-def test_an_untrained_hybrid_is_the_base_to_the_bit():
+def test_an_untrained_transformer_says_what_is_usual_and_shut_gates_change_nothing():
     history = see(make_readings(), GATE)
     features = HomeFeatures(history)
     ridge = solve(statistics(features, GATE))
-    correction = correct(initial_vector(TINY, 3), TINY, history, features, ridge, OPEN)
+    model, rows = load_model(TINY, initial_vector(TINY, 3)), features.rows(np.array([GATE - 5, GATE]))
+    said = hindcast(model.eval(), history, features, rows)
+    np.testing.assert_array_equal(said.load_wh, profile_base(features, rows, MONTH))
+    spread = (
+        features.usual_wh(rows[:, None] + np.arange(DAY))[:, :, None] + features.spread[rows[:, None] + np.arange(DAY)]
+    )
+    np.testing.assert_array_equal(said.load_quantiles_wh, np.maximum(np.sort(spread, axis=2), 0))
+    correction = correct(initial_vector(TINY, 3), TINY, history, features, ridge, dict.fromkeys(OPEN, 0.0))
     base = HomeForecaster("base", ridge).forecast(history, GATE)
     hybrid = HomeForecaster("hybrid", ridge, correction).forecast(history, GATE)
     np.testing.assert_array_equal(base.load_wh, hybrid.load_wh)
     np.testing.assert_array_equal(base.pv_wh, hybrid.pv_wh)
-    np.testing.assert_array_equal(base.net_scenarios_wh, hybrid.net_scenarios_wh)
+
+
+def test_origins_one_by_one_or_together_are_forecast_nearly_alike():
+    history = see(make_readings(), GATE)
+    trained, features, _ = _train(history)
+    model = load_model(TINY, trained.vector).eval()
+    rows = np.concatenate([TRAILING + DAY * np.arange(12), TRAILING + 5 + DAY * np.array([3, 4, 9])])
+    together = hindcast(model, history, features, rows)
+    assert not np.array_equal(together.load_wh, profile_base(features, rows, MONTH))
+    alone = hindcast(model, history, features, rows[:1])
+    # A sequence ends at the last origin asked for, so that its place in the sequence is another.
+    np.testing.assert_allclose(alone.load_wh[0], together.load_wh[0], rtol=1e-2)
+    assert (np.diff(together.load_quantiles_wh, axis=2) >= 0).all()
 
 
 def test_the_correction_knows_nothing_after_the_gate():

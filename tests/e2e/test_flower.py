@@ -65,22 +65,21 @@ def test_ray_with_one_or_two_workers_trades_as_in_process(
 def test_separate_processes_trade_as_in_process(
     tmp_path: Path, homes_root: Path, run_local: Callable[..., Books]
 ) -> None:
-    """Two SuperNodes with TLS and registered keys, a few slots and one FedAvg round."""
-    folders = sorted(homes_root.glob("home-*"))[:2]
-    root = tmp_path / "two-homes"
-    root.mkdir()
-    for folder in folders:
-        (root / folder.name).symlink_to(folder)
-    few = {"homes": 2, "start_slot": 19, "slots": 3, "round_every_slots": 2, "warmup_rounds": 0}
-    local = run_local(root=root, data="household", **few)
+    """Three SuperNodes with TLS and registered keys, a few slots, one FedAvg round and the homes' masked sums."""
+    few = {"homes": 3, "start_slot": 19, "slots": 3, "round_every_slots": 2, "warmup_rounds": 0}
+    local = run_local(data="household", **few)
     assert len(local.trades) > 0
     out = tmp_path / "out"
     config = replace(SMALL, data="household", out=str(out), poll_s=0.2, timeout_s=180.0, **few)  # type: ignore[arg-type]
-    with deployment(out / "flower", folders) as link:
+    with deployment(out / "flower", sorted(homes_root.glob("home-*"))) as link:
         run_to_end(link, ROOT, config.flat(), {}, until_it_ends)
     same_trades(local, read_books(out / LEDGER))
     result = json.loads((out / "result.json").read_text())
     assert len(result["rounds"]) == 1
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    sums = [(event["homes"], event["slots"]) for event in events if event["event"] == "community"]
+    assert [homes for homes, _ in sums] == [3, 3]
+    assert sums[1][1] == 2, "whole hours since the first sum"
     assert result["timeline"][0]["load_kwh"] is None, "nobody but the homes may see their load"
     assert result["waterfall"]["community_optimum_usd"] is None
 

@@ -52,6 +52,7 @@ def test_a_run_that_was_killed_goes_on(
         trained(config, tmp_path)
     checkpoint = load_checkpoint(tmp_path)
     assert checkpoint.round == {1: 3, 2: 2}[every]
+    assert checkpoint.community is not None, "the homes' mean must be taken up, too"
     trained(config, tmp_path, checkpoint)
     assert (tmp_path / MODEL).read_bytes() == (whole / MODEL).read_bytes()
     assert rounds(tmp_path) == rounds(whole)

@@ -26,7 +26,7 @@ FACTS = RunFacts(
 )
 ROUNDS = (
     {"event": "round", "round": 1, "rounds": 2, "slot": FIRST, "homes": 2, "loss": 0.9, "validation_base": 0.8},
-    {"event": "round", "round": 2, "rounds": 2, "slot": FIRST, "homes": 2, "loss": 0.7, "validation_hybrid": 0.75,
+    {"event": "round", "round": 2, "rounds": 2, "slot": FIRST, "homes": 2, "loss": 0.7, "validation_model": 0.75,
      "gates": [1.0, 0.5], "seconds": 2.5},
 )  # fmt: skip
 
@@ -97,6 +97,7 @@ def seen():
         load_wh=np.array([[9, 1000, 1000, 900, 600, 9], [9, 200, 100, 700, 500, 9]]),
         pv_wh=np.array([[0, 0, 0, 0, 0, 0], [9, 1200, 100, 100, 100, 9]]),
         stored_wh=np.array([[2700, 2700, 3649, 2700, 2595, 2595], [5000] * 6]),
+        capacity_wh=np.array([13_500, 6_000]),
     )
 
 
@@ -168,4 +169,4 @@ def by_chance(homes, spans, seed=0):
         totals=totals_table(said),
     )
     whole = (np.rint(a).astype(np.int64) for a in (load, solar, stored))
-    return books, Observed(slots, *whole)
+    return books, Observed(slots, *whole, np.full(len(ids), 13_500))

@@ -9,7 +9,7 @@ EVENTS = [
     {"event": "phase", "name": "prepare"},
     {"event": "run-started", "homes": ["oak", "elm"], "slots": 12, "days": 1, "model": "full", "parameters": 12500000},
     {"event": "phase", "name": "warm-up"},
-    {"event": "round", "round": 1, "rounds": 4, "loss": 0.9, "validation_base": 0.8, "validation_hybrid": 0.81},
+    {"event": "round", "round": 1, "rounds": 4, "loss": 0.9, "validation_base": 0.8, "validation_model": 0.81},
     {"event": "phase", "name": "trade"},
     *(
         {

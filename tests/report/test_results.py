@@ -94,7 +94,7 @@ def test_readings_add_what_only_the_evaluator_may_know_and_change_nothing_else()
     alone, observed = build().model_dump(), build(observed=seen()).model_dump()
     row = observed["timeline"][0]
     assert (row["load_kwh"], row["solar_kwh"]) == (1.2, 1.2)
-    assert row["state_of_charge_percent"] == pytest.approx(100 * 7700 / 27000, abs=0.01)
+    assert row["state_of_charge_percent"] == pytest.approx(100 * 7700 / 19500, abs=0.01)
     assert observed["peak"] == {
         "window_b1_kwh": 2.5, "window_p2p_kwh": 0.6, "window_cut_percent": 76.0,
         "day_max_b1_kw": 3.0, "day_max_p2p_kw": 4.0, "day_max_ratio": pytest.approx(4 / 3, abs=1e-6),
@@ -222,7 +222,7 @@ def test_days_in_a_row_and_apart_and_a_long_day():
 
 def test_rounds_keep_what_the_events_said():
     first, last = build().rounds
-    assert (first.loss, first.validation_base, first.validation_hybrid, first.gates) == (0.9, 0.8, None, None)
+    assert (first.loss, first.validation_base, first.validation_model, first.gates) == (0.9, 0.8, None, None)
     assert (last.round, last.slot, last.homes, last.gates, last.seconds) == (2, FIRST, 2, [1.0, 0.5], 2.5)
 
 

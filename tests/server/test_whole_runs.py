@@ -188,7 +188,7 @@ def test_half_an_hour_of_an_hourly_home_is_not_known(
     homes = with_facts(homes_root, tmp_path / "homes", resolution_slots=resolution_slots, battery=battery)
     options = TRAINED | {"homes_per_node": 3, "round_every_slots": 7}
     before = run_local(root=homes, **options)
-    cut = int(before.slots["slot"].min()) + 6
+    cut = int(before.slots["slot"].min()) + 8
     assert cut % 2 == 0
     after = run_local(root=with_another_future(homes, tmp_path / "other", cut), **options)
     if resolution_slots == 2:

@@ -1,0 +1,191 @@
+"""``forecast-benchmark``: trains and scores every forecaster on the same homes, origins and horizons.
+
+The last eight weeks score, the four before them decide (gates, when trees stop), the rest is learnt from; nothing else
+looks at the held-out weeks.  Forecasters see of the held-out weeks what a home of a run would: what lies before each
+origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.features import DAY, MONTH, TRAILING
+from client.ridge import statistics
+from common.config import RunConfig
+from common.ridge import RidgeWeights, add, personal, solve
+from common.tariff import load_tariff
+from experiments.skill import baselines, networks, trees
+from experiments.skill.blend import Shares, Validated, blended, shares
+from experiments.skill.homes import Forecast, Home, Index, open_homes
+from experiments.skill.intervals import adaptive_quantiles
+from experiments.skill.scoring import HomeErrors, SkillRow, score, skill_row
+from experiments.skill.split import ORIGIN_STEP, Split, split_of
+from experiments.skill.training import Progress, train_all
+
+_TREE_STEP = 2 * ORIGIN_STEP + 2
+"""Slots between origins that trees learn from: seven hours, so that all times of day come."""
+
+Speak = Callable[[str], None]
+Forecaster = Callable[[Home, Index], Forecast]
+
+
+@dataclass
+class Benchmark:
+    """A benchmark and what it has found so far.
+
+    Attributes:
+        rows: of the table, in the order in which they were made.
+        shares: of the hybrids, by the Transformer's training.
+    """
+
+    homes: Sequence[Home]
+    split: Split
+    rows: list[SkillRow] = field(default_factory=list)
+    shares: dict[str, Shares] = field(default_factory=dict)
+
+    def origins(self, home: Home) -> Index:
+        """Rows of the origins of a home at which forecasts are made."""
+        return home.rows(self.split.origins())
+
+    def add(self, model: str, training: str, forecaster: Forecaster) -> None:
+        """Score a forecaster, home by home: the forecasts of one home at a time fill the memory."""
+        errors: dict[tuple[str, str], list[HomeErrors]] = {}
+        for home in self.homes:
+            origins = self.origins(home)
+            for key, found in score(home, origins, self.split, forecaster(home, origins)).items():
+                errors.setdefault(key, []).append(found)
+        self.rows += [skill_row(model, training, *key, found) for key, found in errors.items()]
+
+
+def run_benchmark(
+    config: RunConfig, root: Path, ends: tuple[int, int], out: Path, workers: int, progress: Progress, say: Speak
+) -> Benchmark:
+    """Train and score everything.
+
+    Args:
+        config: of the homes and the Transformer's training (``rounds``, ``local_steps``, ...).
+        root: folder of the homes' folders.
+        ends: first slot, and the slot after the last, that all homes have.
+        out: folder for models.
+        workers: processes that train at once.
+        progress: shows the training. say: told what is being done.
+
+    Raises:
+        UserError: too little data.
+    """
+    split = split_of(*ends)
+    say("reading the homes")
+    homes = open_homes(root, load_tariff(config.tariff), split.end)
+    bench = Benchmark(homes, split)
+    say("naive forecasts and ridge")
+    for name in ("persistence", "daily_naive", "weekly_naive", "ewma_profile"):
+        bench.add(name.replace("_", "-"), "none", getattr(baselines, name))
+    sums = {home.home_id: statistics(home.features, split.validation) for home in homes}
+    common = solve(add(sums[home.home_id] for home in homes))
+    own = {home_id: solve(one) for home_id, one in sums.items()}
+    bench.add("ridge", "local", lambda home, rows: baselines.ridge(home, rows, own[home.home_id]))
+    bench.add("ridge", "federated", lambda home, rows: baselines.ridge(home, rows, common))
+    if trees.available():
+        say("LightGBM")
+        _add_trees(bench, common)
+    else:
+        say("LightGBM is not installed and left out: pip install 'commonwatt[lightgbm]'")
+    base = {home_id: personal(common, one) for home_id, one in sums.items()}
+    say("training the Transformers")
+    for training, vectors in train_all(config, split, [home.home_id for home in homes], out, workers, progress):
+        say(f"scoring the Transformer, {training}")
+        _add_networks(bench, training, vectors, base, config.model)
+    return bench
+
+
+def _add_trees(bench: Benchmark, weights: RidgeWeights) -> None:
+    """LightGBM by itself (from the profile), and on what the federated ridge leaves."""
+    split = bench.split
+    learn: dict[str, Index] = {}
+    decide: dict[str, Index] = {}
+    for home in bench.homes:
+        rows = np.arange(TRAILING, split.validation - home.features.first_slot - DAY + 1, _TREE_STEP)
+        rows += (home.features.first_slot + rows) % home.history.resolution_slots
+        learn[home.home_id] = rows[home.features.alive(rows)]
+        decide[home.home_id] = _validation_rows(home, split)
+    for name, below in (
+        ("lightgbm", baselines.ewma_profile),
+        ("lightgbm-on-ridge", partial(baselines.ridge, weights=weights)),
+    ):
+        said = {
+            home.home_id: below(home, np.concatenate([learn[home.home_id], decide[home.home_id]])).load_wh[:, :DAY]
+            for home in bench.homes
+        }
+        fitted = trees.fit_trees(bench.homes, learn, decide, said)
+        bench.add(name, "centralised", partial(_with_trees, below=below, fitted=fitted))
+
+
+def _with_trees(home: Home, rows: Index, below: Forecaster, fitted: trees.Trees) -> Forecast:
+    return trees.forecast_trees(home, rows, below(home, rows), fitted)
+
+
+def _add_networks(
+    bench: Benchmark,
+    training: str,
+    vectors: Mapping[str, networks.Vector],
+    base: Mapping[str, RidgeWeights],
+    model: str,
+) -> None:
+    """The Transformer by itself, and with the homes' own ridge in shares that the validation span supports."""
+    said = {home.home_id: _both(bench, home, vectors[home.home_id], base[home.home_id], model) for home in bench.homes}
+    bench.add("transformer", training, lambda home, rows: said[home.home_id][1])
+    share = shares([_validated(home, bench.split, bench.origins(home), *said[home.home_id]) for home in bench.homes])
+    bench.shares[training] = share
+    bench.add("hybrid", training, lambda home, rows: blended(*said[home.home_id], share))
+
+
+def _both(
+    bench: Benchmark, home: Home, vector: networks.Vector, weights: RidgeWeights, model: str
+) -> tuple[Forecast, Forecast]:
+    """Ridge, with quantiles of its own errors, and Transformer at all origins."""
+    rows = bench.origins(home)
+    linear = baselines.ridge(home, rows, weights)
+    day = linear.load_wh[:, :DAY]
+    ahead = np.minimum(rows[:, None] + np.arange(DAY), len(home.history) - 1)
+    error = home.features.load[ahead] - day  # of the last origins not all is known; no quantile is made of these
+    count = int((rows >= bench.split.validation - home.features.first_slot).sum())
+    quantiles = np.zeros((*day.shape, 3), np.float32)
+    quantiles[-count:] = np.maximum(day[-count:, :, None] + adaptive_quantiles(error, count), 0)
+    return Forecast(linear.load_wh, linear.pv_wh, quantiles), networks.forecast(home, rows, vector, model)
+
+
+def _validation_rows(home: Home, split: Split) -> Index:
+    """Origins whose coming day lies in the validation span."""
+    origins = split.origins()
+    return home.rows(origins[(origins >= split.validation) & (origins + DAY <= split.test)])
+
+
+def _validated(home: Home, split: Split, rows: Index, linear: Forecast, network: Forecast) -> Validated:
+    inside = np.isin(rows, _validation_rows(home, split))
+    chosen, features = rows[inside], home.features
+    ahead = chosen[:, None] + np.arange(MONTH)
+    end = split.test - features.first_slot
+    known = ahead < end
+    ahead = np.minimum(ahead, end - 1)
+    return Validated(
+        ridge=_at(linear, inside), transformer=_at(network, inside), load_wh=features.load[ahead],
+        pv_wh=features.pv[ahead], known=known, scale_wh=features.scale_wh(chosen),
+        pv_scale_wh=features.pv_scale_wh(chosen),
+    )  # fmt: skip
+
+
+def _at(said: Forecast, inside: NDArray[np.bool_]) -> Forecast:
+    assert said.load_quantiles_wh is not None
+    return Forecast(said.load_wh[inside], said.pv_wh[inside], said.load_quantiles_wh[inside])
+
+
+def best(rows: Sequence[SkillRow]) -> Iterator[SkillRow]:
+    """Of each target and horizon the row with the least RMSE."""
+    for key in dict.fromkeys((row.target, row.horizon) for row in rows):
+        yield min((row for row in rows if (row.target, row.horizon) == key), key=lambda row: row.rmse)

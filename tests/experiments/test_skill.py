@@ -1,0 +1,135 @@
+import dataclasses
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import simulation
+from client.features import MONTH
+from common.clock import day_slots, local_of
+from common.errors import UserError
+from common.metrics import QUANTILES, sample_quantiles
+from experiments.skill.blend import Validated, blended, shares
+from experiments.skill.homes import Forecast
+from experiments.skill.intervals import PER_DAY, WINDOW_DAYS, adaptive_quantiles, rolling_quantiles
+from experiments.skill.scoring import home_errors
+from experiments.skill.split import DAY, LEAST_DAYS, split_of
+
+FIRST = day_slots(local_of(970_000).date()).start
+
+
+def test_the_split_is_of_whole_local_days_that_do_not_overlap():
+    end = FIRST + 400 * DAY
+    split = split_of(FIRST, end)
+    days = [local_of(slot).date() for slot in (split.validation, split.test, split.end)]
+    assert [(b - a).days for a, b in pairwise(days)] == [28, 56]
+    assert all(local_of(slot).hour == 0 for slot in (split.validation, split.test, split.end))
+    assert split.end <= end
+    assert (np.diff(split.origins()) == 6).all()
+    with pytest.raises(UserError, match=f"needs {LEAST_DAYS}"):
+        split_of(FIRST, FIRST + 150 * DAY)
+
+
+def test_sample_quantiles_have_the_ranks_of_a_new_value():
+    samples = np.random.default_rng(0).normal(size=(28, 5)).astype(np.float32)
+    expected = np.quantile(samples, QUANTILES, axis=0, method="weibull").T
+    np.testing.assert_allclose(sample_quantiles(samples), expected, rtol=1e-5)
+    np.testing.assert_array_equal(sample_quantiles(samples[:1]), np.repeat(samples[0][:, None], 3, axis=1))
+
+
+@pytest.mark.parametrize("make", [rolling_quantiles, adaptive_quantiles])
+def test_quantiles_know_no_outcome_that_lies_ahead(make):
+    horizon, origins = 3 * DAY, PER_DAY * 80
+    error = np.random.default_rng(1).normal(size=(origins, horizon)).astype(np.float32)
+    before = make(error, PER_DAY * 10)
+    known_at = np.arange(origins)[:, None] * 6 + np.arange(horizon)  # slot of each outcome
+    at = origins - 5
+    changed = np.where(known_at >= at * 6, np.float32(99), error)
+    np.testing.assert_array_equal(make(changed, PER_DAY * 10)[: at - (origins - PER_DAY * 10) + 1], before[: 1 - 5])
+
+
+def test_stretched_quantiles_cover_errors_that_grow():
+    horizon, origins = 2 * DAY, PER_DAY * 150
+    rng, growth = np.random.default_rng(2), np.linspace(1, 4, origins)[:, None]
+    error = (rng.normal(size=(origins, horizon)) * growth * 100).astype(np.float32)
+    covered = {}
+    for make in (rolling_quantiles, adaptive_quantiles):
+        said = make(error, PER_DAY * 50)
+        late = error[-len(said) :]
+        covered[make] = np.mean((said[..., 0] <= late) & (late <= said[..., 2]))
+        assert (np.diff(said, axis=2) >= 0).all()
+    assert covered[rolling_quantiles] < covered[adaptive_quantiles]
+    assert covered[adaptive_quantiles] == pytest.approx(0.8, abs=0.02)
+    assert WINDOW_DAYS == 28
+
+
+def test_errors_are_in_kilowatts():
+    actual = np.array([[100.0, 300.0]], np.float32)
+    quantiles = np.stack([actual - 50, actual + 50, actual + 100], axis=2)
+    found = home_errors(actual + 100, quantiles, actual)
+    assert found.rmse == pytest.approx(0.2)  # 100 Wh in half an hour
+    assert found.nrmse == pytest.approx(0.5)
+    assert found.mae == pytest.approx(0.1)
+    assert found.pinball == pytest.approx((0.1 * 0.1 + 0.5 * 0.1 + 0.1 * 0.2) / 3)
+    assert found.coverage80 == 1
+
+
+def _validated(ridge_wh: float, transformer_wh: float, actual_wh: float, noise: int) -> Validated:
+    rng = np.random.default_rng(noise)
+    actual = (actual_wh + rng.normal(size=(8, MONTH))).astype(np.float32)
+
+    def said(level: float) -> Forecast:
+        flat = np.full((8, MONTH), level, np.float32)
+        return Forecast(flat, flat, np.repeat(flat[:, :DAY, None], 3, axis=2))
+
+    known = np.ones((8, MONTH), bool)
+    return Validated(said(ridge_wh), said(transformer_wh), actual, actual, known, np.ones(8), np.ones(8))
+
+
+def test_the_hybrid_takes_the_share_that_validation_supports():
+    homes = [_validated(100, 200, 175, noise) for noise in range(4)]
+    share = shares(homes)
+    assert all(value == pytest.approx(0.75, abs=0.02) for value in (*share.load.values(), share.pv))
+    assert share.quantiles == 0.75
+    mixed = blended(homes[0].ridge, homes[0].transformer, share)
+    np.testing.assert_allclose(mixed.load_wh, 175, atol=2)
+    worse = shares([_validated(100, 200, 90, noise) for noise in range(4)])
+    assert not any((*worse.load.values(), worse.pv, worse.quantiles))
+    homes[0] = dataclasses.replace(homes[0], known=np.zeros((8, MONTH), bool))
+    assert shares(homes[:1]).load["day"] == 0
+
+
+def test_the_benchmark_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("experiments.skill.trees.available", lambda: False)  # slow; has a test of its own
+    out = tmp_path / "out"
+    options = ["--model", "tiny", "--homes", "2", "--rounds", "1", "--set", "local-steps=2", "--workers", "1"]
+    done = CliRunner().invoke(simulation.cli, ["forecast-benchmark", *options, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    rows = json.loads((out / "forecast_benchmark.json").read_text())
+    found = {(row["model"], row["training"]) for row in rows}
+    three = ("federated", "centralised", "local")
+    naive = {(name, "none") for name in ("persistence", "daily-naive", "weekly-naive", "ewma-profile")}
+    assert found == naive | {("ridge", "local"), ("ridge", "federated")} | {
+        (model, training) for model in ("transformer", "hybrid") for training in three
+    }
+    assert {(row["target"], row["horizon"]) for row in rows} == {
+        (target, horizon) for target in ("load", "net", "pv") for horizon in ("3h", "day", "week", "month")
+    }
+    assert all(
+        np.isfinite([v for k, v in row.items() if k not in ("model", "training", "target", "horizon")]).all()
+        for row in rows
+    )
+    day = {(r["model"], r["training"]): r["rmse"] for r in rows if (r["target"], r["horizon"]) == ("load", "day")}
+    assert day["ridge", "federated"] < day["daily-naive", "none"]
+    run = json.loads((out / "forecast_benchmark_run.json").read_text())
+    assert set(run["shares_of_the_transformer"]) == set(three)
+    assert not any(str(tmp_path) in str(value) for value in run.values())
+
+
+def test_too_little_data_is_said(tmp_path: Path):
+    options = ["--model", "tiny", "--homes", "1", "--strategy", "nonsense"]
+    done = CliRunner().invoke(simulation.cli, ["forecast-benchmark", *options, "--out", str(tmp_path / "out")])
+    assert done.exit_code != 0
