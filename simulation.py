@@ -34,6 +34,7 @@ from common.tariff import load_tariff, tariff_names
 from datagen.community import prepare_homes, refuse_url
 from datagen.manifest import CommunityManifest
 from datagen.scenario import SCENARIOS
+from experiments.compare.command import compare as run_comparison
 from experiments.settings import with_settings
 from experiments.skill.command import benchmark
 from experiments.training import TRAINING, resume, run_experiment, watch_rounds
@@ -516,6 +517,26 @@ def forecast_benchmark(
             config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
             manifest = _prepare(config)
             benchmark(_resolved(config, manifest), manifest, folder, workers, _console)
+
+
+@cli.command()
+def compare(
+    file: Annotated[
+        Path | None, typer.Argument(help="TOML file that declares the runs (docs/experiments.md).", show_default=False)
+    ] = None,
+    out: Out = None,
+    resumed: Annotated[
+        Path | None, typer.Option("--resume", help="Go on with the comparison in this folder, whose grid it keeps.")
+    ] = None,
+    workers: Workers = USUAL_WORKERS,
+) -> None:
+    """Train and score a grid of strategies, settings and seeds: one table with confidence intervals, and a picture."""
+    with mistakes(LaunchError):
+        if (file is None and resumed is None) or (out is not None and resumed is not None):
+            raise UserError("name a TOML file that declares the runs, or --resume DIR; and one of --out and --resume")
+        if resumed is not None and not resumed.is_dir():
+            raise UserError(f"--resume {resumed}: no such folder")
+        run_comparison(file, resumed or out, workers, _prepare, _console)
 
 
 def _show_training(result: TrainingResult, folder: Path) -> None:

@@ -6,6 +6,7 @@ disk is the truth; what a process keeps is a cache, valid while the files are th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from flwr.app import Context
@@ -53,6 +54,14 @@ def drop_fleet(fleet: Fleet) -> None:
     """Forget a fleet after a message that failed half-way."""
     for key in [key for key, (_, kept) in _fleets.items() if kept is fleet]:
         del _fleets[key]
+
+
+def forget_run(run_id: int, folders: Iterable[Path]) -> None:
+    """Drop what homes keep of a run that is over and will not be gone on with: in this process, and on their disks."""
+    for key in [key for key in _fleets if key[0] == run_id]:
+        del _fleets[key]
+    for folder in folders:
+        HomeStore(folder, str(run_id)).delete()
 
 
 def _stamp(stores: list[HomeStore]) -> _Stamp:

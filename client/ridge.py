@@ -148,8 +148,9 @@ def _pooled_weather(values: Float) -> Float:
 def load_base(features: HomeFeatures, rows: Index, horizon: int, weights: RidgeWeights | None) -> Float:
     """Linear forecast of the load from each origin on, Wh; shape ``(n, horizon)``, horizon up to a month.
 
-    The day head speaks for the first 48 half-hours, the week head to the end of the week; after it, and without
-    weights, the seasonal profile (a ridge for the month lost to it on real homes).
+    The day head speaks for the first 48 half-hours; to the end of the week the mean of the week head and of the
+    profile, which follows the season faster; after it, and without weights, the profile (a ridge for the month lost to
+    it on real homes).
     """
     base = profile_base(features, rows, horizon)
     if weights is None:
@@ -159,6 +160,8 @@ def load_base(features: HomeFeatures, rows: Index, horizon: int, weights: RidgeW
     if horizon > DAY:
         week = np.repeat(_product(x, weights.week), WEEK_POOL, axis=1)  # (n, 84) -> (n, 336)
         base[:, DAY:WEEK] += scale * week[:, DAY : min(horizon, WEEK)]
+        lately = features.profile[rows[:, None] + np.arange(DAY, min(horizon, WEEK)) % DAY]
+        base[:, DAY:WEEK] = (base[:, DAY:WEEK] + lately) / 2
     return np.maximum(base, 0)
 
 

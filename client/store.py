@@ -7,6 +7,7 @@ one: a reader sees the state before or after, never half of it.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -127,6 +128,10 @@ class HomeStore:
         temporary.touch(mode=0o600)
         temporary.write_bytes(content)
         temporary.replace(self._state / _SECRET)
+
+    def delete(self) -> None:
+        """Forget all of the run."""
+        shutil.rmtree(self._state, ignore_errors=True)
 
     def turns(self, name: str) -> list[int]:
         """Numbers of the arrays saved as ``<name>-<number>``, in ascending order."""

@@ -211,8 +211,8 @@ class RunConfig:
     scenarios: int = 10
     warmup_rounds: int = 4
     round_every_slots: int = 6
-    local_steps: int = 8
-    batch_size: int = 4
+    local_steps: int = 16
+    batch_size: int = 2
     learning_rate: float = 3e-4
     rounds: int = 20
     strategy: str = "fedavg"

@@ -19,6 +19,7 @@ _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 _OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 _UNPRINTED = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MOST_NAMES = 5
+_CITYLEARN = b"non_shiftable_load"
 
 
 def unknown_source(source: str) -> UserError:
@@ -104,6 +105,8 @@ def _in_folder(folder: Path) -> UserError:
             if fits and path.is_file():
                 return UserError(f"{folder}: a folder that is no source itself; give the {what} in it: {path}")
     files = [file for file in _files(str(folder)) if Path(file.label).parent == folder]
+    if any(_CITYLEARN in file.read(_HEAD_BYTES) for file in files):
+        return UserError(f"{folder}: files of a CityLearn data set without its schema.json; put that into the folder")
     if files:
         return _problem_of(files[0]) or mapping_wanted(Path(files[0].label))
     shown = ", ".join(path.name for path in names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")

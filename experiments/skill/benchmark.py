@@ -23,7 +23,7 @@ from common.tariff import load_tariff
 from experiments.skill import baselines, networks, trees
 from experiments.skill.blend import Shares, Validated, blended, shares
 from experiments.skill.homes import Forecast, Home, Index, open_homes
-from experiments.skill.intervals import adaptive_quantiles
+from experiments.skill.intervals import PER_DAY, WINDOW_DAYS, adaptive_quantiles
 from experiments.skill.scoring import HomeErrors, SkillRow, score, skill_row
 from experiments.skill.split import ORIGIN_STEP, Split, split_of
 from experiments.skill.training import Progress, train_all
@@ -84,24 +84,52 @@ def run_benchmark(
     homes = open_homes(root, load_tariff(config.tariff), split.end)
     bench = Benchmark(homes, split)
     say("naive forecasts and ridge")
-    for name in ("persistence", "daily_naive", "weekly_naive", "ewma_profile"):
-        bench.add(name.replace("_", "-"), "none", getattr(baselines, name))
-    sums = {home.home_id: statistics(home.features, split.validation) for home in homes}
-    common = solve(add(sums[home.home_id] for home in homes))
-    own = {home_id: solve(one) for home_id, one in sums.items()}
-    bench.add("ridge", "local", lambda home, rows: baselines.ridge(home, rows, own[home.home_id]))
-    bench.add("ridge", "federated", lambda home, rows: baselines.ridge(home, rows, common))
+    ridges = fit_ridges(homes, split)
+    add_baselines(bench, ridges)
     if trees.available():
         say("LightGBM")
-        _add_trees(bench, common)
+        _add_trees(bench, ridges.common)
     else:
         say("LightGBM is not installed and left out: pip install 'commonwatt[lightgbm]'")
-    base = {home_id: personal(common, one) for home_id, one in sums.items()}
     say("training the Transformers")
     for training, vectors in train_all(config, split, [home.home_id for home in homes], out, workers, progress):
         say(f"scoring the Transformer, {training}")
-        _add_networks(bench, training, vectors, base, config.model)
+        add_networks(bench, training, vectors, ridges.base, config.model)
     return bench
+
+
+@dataclass(frozen=True)
+class Ridges:
+    """Linear weights that the homes' data before the validation span gives.
+
+    Attributes:
+        common: of all homes, by federation.
+        own: of each home alone, by id.
+        base: the common ones moved towards the home's own, by id: what the hybrid starts from.
+    """
+
+    common: RidgeWeights
+    own: Mapping[str, RidgeWeights]
+    base: Mapping[str, RidgeWeights]
+
+
+def fit_ridges(homes: Sequence[Home], split: Split) -> Ridges:
+    """Fit the linear weights on what all trainings learn from."""
+    sums = {home.home_id: statistics(home.features, split.validation) for home in homes}
+    common = solve(add(sums[home.home_id] for home in homes))
+    return Ridges(
+        common,
+        own={home_id: solve(one) for home_id, one in sums.items()},
+        base={home_id: personal(common, one) for home_id, one in sums.items()},
+    )
+
+
+def add_baselines(bench: Benchmark, ridges: Ridges) -> None:
+    """What people would use instead: naive forecasts, the profile, the ridge of one home and of all."""
+    for name in ("persistence", "daily_naive", "weekly_naive", "ewma_profile"):
+        bench.add(name.replace("_", "-"), "none", getattr(baselines, name))
+    bench.add("ridge", "local", lambda home, rows: baselines.ridge(home, rows, ridges.own[home.home_id]))
+    bench.add("ridge", "federated", lambda home, rows: baselines.ridge(home, rows, ridges.common))
 
 
 def _add_trees(bench: Benchmark, weights: RidgeWeights) -> None:
@@ -130,7 +158,7 @@ def _with_trees(home: Home, rows: Index, below: Forecaster, fitted: trees.Trees)
     return trees.forecast_trees(home, rows, below(home, rows), fitted)
 
 
-def _add_networks(
+def add_networks(
     bench: Benchmark,
     training: str,
     vectors: Mapping[str, networks.Vector],
@@ -154,7 +182,7 @@ def _both(
     day = linear.load_wh[:, :DAY]
     ahead = np.minimum(rows[:, None] + np.arange(DAY), len(home.history) - 1)
     error = home.features.load[ahead] - day  # of the last origins not all is known; no quantile is made of these
-    count = int((rows >= bench.split.validation - home.features.first_slot).sum())
+    count = len(rows) - PER_DAY * (WINDOW_DAYS + 1)
     quantiles = np.zeros((*day.shape, 3), np.float32)
     quantiles[-count:] = np.maximum(day[-count:, :, None] + adaptive_quantiles(error, count), 0)
     return Forecast(linear.load_wh, linear.pv_wh, quantiles), networks.forecast(home, rows, vector, model)

@@ -87,12 +87,12 @@ def _quantile_share(homes: Sequence[Validated]) -> float:
     losses = []
     for share in _QUANTILE_SHARES:
         of_homes = []
-        for home in homes:
+        for home in (home for home in homes if home.known.any()):
             said = _mixed_quantiles(home.ridge, home.transformer, share)
             error = (home.load_wh[:, :DAY, None] - said) / home.scale_wh[:, None, None]
             loss = np.maximum(_LEVELS * error, (_LEVELS - 1) * error)
             of_homes.append(float(loss[home.known[:, :DAY]].mean()))
-        losses.append(float(np.mean(of_homes)))
+        losses.append(float(np.mean(of_homes)) if of_homes else 0.0)
     return _QUANTILE_SHARES[int(np.argmin(losses))]
 
 

@@ -38,14 +38,22 @@ def adaptive_quantiles(error: Float, count: int) -> Float:
     """
     origins, horizon = error.shape
     known = origins - PER_DAY * (WINDOW_DAYS + -(-horizon // DAY))  # origins that have rolling quantiles
-    quantiles = rolling_quantiles(error, known)
+    return stretched(rolling_quantiles(error, known), error[origins - known :])[known - count :]
+
+
+def stretched(quantiles: Float, error: Float) -> Float:
+    """Quantiles with the outer ones at such distances from the median as the outcomes of late would have asked for.
+
+    Args:
+        quantiles: at origins every three hours, in order, shape ``(origins, horizon, 3)``.
+        error: what came, on the same scale, shape ``(origins, horizon)``; what is not known yet is not looked at.
+    """
     median = quantiles[:, :, 1]
-    late = error[origins - known :] - median
+    late, found = error - median, quantiles.copy()
     for column, level, sign in ((0, 1 - QUANTILES[0], -1), (2, QUANTILES[2], 1)):
         distance = sign * (quantiles[:, :, column] - median)
-        stretch = _stretch(sign * late, distance, level)
-        quantiles[:, :, column] = median + sign * stretch * distance
-    return quantiles[known - count :]
+        found[:, :, column] = median + sign * _stretch(sign * late, distance, level) * distance
+    return found
 
 
 def _stretch(beyond: Float, distance: Float, level: float) -> Float:

@@ -13,7 +13,7 @@ from client.features import MONTH
 from common.metrics import QUANTILES, coverage, mae, pinball, rmse
 from common.units import SLOT_HOURS, WH_PER_KWH
 from experiments.skill.homes import Forecast, Home, Index
-from experiments.skill.intervals import adaptive_quantiles
+from experiments.skill.intervals import adaptive_quantiles, stretched
 from experiments.skill.split import DAY, HORIZONS, Split
 
 Float = NDArray[np.float32]
@@ -62,7 +62,8 @@ def score(home: Home, origins: Index, split: Split, said: Forecast) -> dict[tupl
         home: with the readings that came.
         origins: all of :meth:`Split.origins`, rows of the home.
         split: says which of them score.
-        said: forecasts at the origins. Where it has no quantiles of its own, the errors that it made lately make them.
+        said: forecasts at the origins. Where it has no quantiles of its own, the errors that it made lately make them;
+            its own are stretched by the same rule.
     """
     end, test = split.end - home.features.first_slot, split.test - home.features.first_slot
     ahead = origins[:, None] + np.arange(MONTH)
@@ -72,15 +73,19 @@ def score(home: Home, origins: Index, split: Split, said: Forecast) -> dict[tupl
     series = {"load": (said.load_wh, load, said.load_quantiles_wh), "net": (said.load_wh - said.pv_wh, load - pv, None)}
     if home.features.has_pv:
         series["pv"] = (said.pv_wh, pv, None)
+    longest = max(HORIZONS[name] for name in split.horizons)
     errors = {}
     for target, (mean, actual, own) in series.items():
         error = np.where(came, actual - mean, np.nan).astype(np.float32)
-        quantiles = mean[origins >= test, :, None] + adaptive_quantiles(error, int((origins >= test).sum()))
+        quantiles = mean[origins >= test, :longest, None] + adaptive_quantiles(
+            error[:, :longest], int((origins >= test).sum())
+        )
         if own is not None:
-            quantiles[:, :DAY] = own[origins >= test]
+            quantiles[:, :DAY] = stretched(own, np.where(came, actual, np.nan)[:, :DAY])[origins >= test][:, :longest]
         if target != "net":
             quantiles = np.maximum(quantiles, 0)
-        for name, horizon in HORIZONS.items():
+        for name in split.horizons:
+            horizon = HORIZONS[name]
             scored = (origins >= test) & (origins + horizon <= end)
             within = quantiles[: int(scored.sum()), :horizon]
             errors[target, name] = home_errors(mean[scored, :horizon], within, actual[scored, :horizon])
@@ -103,8 +108,8 @@ def home_errors(mean: Float, quantiles: Float, actual: Float) -> HomeErrors:
 
 def skill_row(model: str, training: str, target: str, horizon: str, homes: Sequence[HomeErrors]) -> SkillRow:
     """Mean over homes."""
-    means = {name: round(float(np.mean([getattr(home, name) for home in homes])), 6) for name in _FIGURES}
+    means = {name: round(float(np.mean([getattr(home, name) for home in homes])), 6) for name in FIGURES}
     return SkillRow(model=model, training=training, target=target, horizon=horizon, **means)
 
 
-_FIGURES = ("mae", "rmse", "nrmse", "pinball", "coverage80")
+FIGURES = ("mae", "rmse", "nrmse", "pinball", "coverage80")

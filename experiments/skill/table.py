@@ -14,7 +14,6 @@ from common.clock import local_of
 from common.config import RunConfig
 from experiments.skill.benchmark import Benchmark
 from experiments.skill.scoring import SkillRow
-from experiments.skill.split import HORIZONS
 from report.results import versions
 from report.rows import iso_utc
 
@@ -52,7 +51,8 @@ _SHORT = {"none": "", "local": "local", "federated": "fed.", "centralised": "cen
 
 def show(rows: Sequence[SkillRow], console: Console) -> None:
     """Print a table for each target: RMSE and pinball loss by horizon, the least in bold, and the day's coverage."""
-    figures = [(figure, horizon) for figure in ("rmse", "pinball") for horizon in HORIZONS]
+    horizons = list(dict.fromkeys(row.horizon for row in rows))
+    figures = [(figure, horizon) for figure in ("rmse", "pinball") for horizon in horizons]
     for target in dict.fromkeys(row.target for row in rows):
         mine = [row for row in rows if row.target == target]
         table = Table(
@@ -62,7 +62,7 @@ def show(rows: Sequence[SkillRow], console: Console) -> None:
         table.add_column("model", no_wrap=True)
         table.add_column("training", no_wrap=True)
         for figure, horizon in figures:
-            table.add_column(f"{figure if horizon == '3h' else ''}\n{horizon}", justify="right", no_wrap=True)
+            table.add_column(f"{figure if horizon == horizons[0] else ''}\n{horizon}", justify="right", no_wrap=True)
         table.add_column("day\n80%", justify="right")
         found = {(r.model, r.training, r.horizon): r for r in mine}
         least = {(f, h): min(getattr(r, f) for r in mine if r.horizon == h) for f, h in figures}

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,14 +10,19 @@ from typer.testing import CliRunner
 
 import simulation
 from client.features import MONTH
+from client.store import open_home
 from common.clock import day_slots, local_of
 from common.errors import UserError
 from common.metrics import QUANTILES, sample_quantiles
+from common.readings import home_folders
+from common.tariff import load_tariff
+from experiments.skill.baselines import ewma_profile
 from experiments.skill.blend import Validated, blended, shares
-from experiments.skill.homes import Forecast
+from experiments.skill.homes import Forecast, open_homes
 from experiments.skill.intervals import PER_DAY, WINDOW_DAYS, adaptive_quantiles, rolling_quantiles
 from experiments.skill.scoring import home_errors
-from experiments.skill.split import DAY, LEAST_DAYS, split_of
+from experiments.skill.split import DAY, split_of
+from experiments.skill.trees import fit_trees, forecast_trees
 
 FIRST = day_slots(local_of(970_000).date()).start
 
@@ -29,7 +35,7 @@ def test_the_split_is_of_whole_local_days_that_do_not_overlap():
     assert all(local_of(slot).hour == 0 for slot in (split.validation, split.test, split.end))
     assert split.end <= end
     assert (np.diff(split.origins()) == 6).all()
-    with pytest.raises(UserError, match=f"needs {LEAST_DAYS}"):
+    with pytest.raises(UserError, match="needs 200"):
         split_of(FIRST, FIRST + 150 * DAY)
 
 
@@ -103,7 +109,9 @@ def test_the_hybrid_takes_the_share_that_validation_supports():
 
 
 def test_the_benchmark_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("experiments.skill.trees.available", lambda: False)  # slow; has a test of its own
+    monkeypatch.setattr("experiments.skill.trees.available", lambda: False)  # slow
+    short = partial(split_of, test_days=8, horizons=("3h", "day", "week"))
+    monkeypatch.setattr("experiments.skill.benchmark.split_of", short)
     out = tmp_path / "out"
     options = ["--model", "tiny", "--homes", "2", "--rounds", "1", "--set", "local-steps=2", "--workers", "1"]
     done = CliRunner().invoke(simulation.cli, ["forecast-benchmark", *options, "--out", str(out)])
@@ -116,7 +124,7 @@ def test_the_benchmark_from_the_command_line(tmp_path: Path, monkeypatch: pytest
         (model, training) for model in ("transformer", "hybrid") for training in three
     }
     assert {(row["target"], row["horizon"]) for row in rows} == {
-        (target, horizon) for target in ("load", "net", "pv") for horizon in ("3h", "day", "week", "month")
+        (target, horizon) for target in ("load", "net", "pv") for horizon in ("3h", "day", "week")
     }
     assert all(
         np.isfinite([v for k, v in row.items() if k not in ("model", "training", "target", "horizon")]).all()
@@ -129,7 +137,21 @@ def test_the_benchmark_from_the_command_line(tmp_path: Path, monkeypatch: pytest
     assert not any(str(tmp_path) in str(value) for value in run.values())
 
 
-def test_too_little_data_is_said(tmp_path: Path):
-    options = ["--model", "tiny", "--homes", "1", "--strategy", "nonsense"]
-    done = CliRunner().invoke(simulation.cli, ["forecast-benchmark", *options, "--out", str(tmp_path / "out")])
-    assert done.exit_code != 0
+def test_trees_correct_the_coming_day_and_keep_the_rest(homes_root: Path):
+    tariff = load_tariff("pge-tou-c")
+    readings = open_home(home_folders(homes_root)[0])[1]
+    homes = open_homes(homes_root, tariff, readings.end_slot)
+    end = len(homes[0].history)
+    learn = {home.home_id: np.arange(28 * DAY, end - 21 * DAY, 26) for home in homes}
+    decide = {home.home_id: np.arange(end - 20 * DAY, end - 12 * DAY, 26) for home in homes}
+    both = {home.home_id: np.concatenate([learn[home.home_id], decide[home.home_id]]) for home in homes}
+    base = {home.home_id: ewma_profile(home, both[home.home_id]).load_wh[:, :DAY] for home in homes}
+    fitted = fit_trees(homes, learn, decide, base)
+    rows = np.arange(end - 11 * DAY, end - DAY, 26)
+    for home in homes:
+        below = ewma_profile(home, rows)
+        said = forecast_trees(home, rows, below, fitted)
+        np.testing.assert_array_equal(said.load_wh[:, DAY:], below.load_wh[:, DAY:])
+        assert not np.array_equal(said.load_wh[:, :DAY], below.load_wh[:, :DAY])
+        assert said.load_quantiles_wh is not None
+        assert (np.diff(said.load_quantiles_wh, axis=2) >= 0).all()
