@@ -25,9 +25,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from client.batches import Batch
 from client.device import compute_device, fast_bfloat16
-from client.features import DAY, HomeFeatures
+from client.features import DAY, HELD_OUT, HomeFeatures
 from client.forecaster import HomeForecaster
-from client.gating import VALIDATION
 from client.history import History
 from client.ridge import statistics
 from client.store import open_home
@@ -144,7 +143,7 @@ def main() -> None:
         histories = open_community(Path(folder) / "homes")
         features = [HomeFeatures(history) for history in histories]
         end = len(histories[0])
-        console.print(training_table(Source(histories[0], features[0], end - VALIDATION)))
+        console.print(training_table(Source(histories[0], features[0], end - HELD_OUT)))
         learnt = add(statistics(one, one.first_slot + end - 28 * DAY) for one in features)
         console.print(latency_table(histories, features, solve(learnt)))
 

@@ -22,6 +22,9 @@ Float = NDArray[np.float32]
 Index = NDArray[np.int64]
 
 DAY, WEEK, MONTH = 48, 336, 1440
+HELD_OUT = 14 * DAY
+"""Slots at the end of the history that nothing is fitted on: the Transformer is weighed against the ridge there."""
+
 TRAILING = 28 * DAY
 """Slots of the trailing level; an origin needs that much history."""
 

@@ -8,16 +8,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from client.features import DAY, MONTH, TRAILING, WEEK, HomeFeatures, Index
+from client.features import DAY, HELD_OUT, MONTH, TRAILING, WEEK, HomeFeatures, Index
 from client.forecaster import HORIZON, Correction
 from client.hindcast import Said, hindcast
 from client.history import History
 from client.ridge import lit_ahead, load_base, pv_base
 from common.model import Transformer
 from common.ridge import GATED_HEADS, RidgeWeights
-
-VALIDATION = 14 * DAY
-"""Slots at the end of the history that are never trained on: the gates are fitted there."""
 
 CORRECTION_SLOTS = HORIZON + 12
 """Slots that a correction covers: a horizon from any quote before the next round."""
@@ -45,7 +42,7 @@ def judge(
         alone, of the day's load in units of the home's scale. Zeros where the history is too short.
     """
     sums: Sums = {head: np.zeros(2) for head in GATED_HEADS}
-    rows = np.arange(end - DAY, max(end - VALIDATION, TRAILING) - 1, -_ORIGIN_STEP)[::-1]  # even if the end is
+    rows = np.arange(end - DAY, max(end - HELD_OUT, TRAILING) - 1, -_ORIGIN_STEP)[::-1]  # even if the end is
     rows = rows[features.alive(rows)]
     if not len(rows):
         return sums, {"base_rmse": 0.0, "model_rmse": 0.0}

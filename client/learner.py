@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from client.features import HELD_OUT, TRAILING
 from client.household import Household
 from client.private import Private, load_private, save_private
 from client.ridge import statistics
@@ -27,12 +28,20 @@ Metrics = dict[str, float]
 Floats = NDArray[np.float32]
 _Sent = Mapping[str, Floats]
 
+_ENOUGH_SLOTS = 2 * TRAILING + HELD_OUT
+"""History from which on the last days are kept from the ridge."""
+
 
 def base_statistics(home: Household, fit: Fit) -> Arrays:
-    """Sums from which central solves the ridge base; they hold no row of data."""
+    """Sums from which central solves the ridge base; they hold no row of data.
+
+    Where a Transformer is weighed against it, the ridge does not see the days on which that happens, unless there are
+    hardly others.
+    """
     home.learns_before(fit.before_slot)
     history = home.history(fit.before_slot)
-    sums = statistics(home.forecaster.features(history), fit.before_slot)
+    weighed = home.config.forecaster == "hybrid" and len(history) >= _ENOUGH_SLOTS
+    sums = statistics(home.forecaster.features(history), fit.before_slot - HELD_OUT * weighed)
     home.store.save_arrays(SUMS, {name: sums[name] for name in PERSONAL_SUMS})
     return dict(sums)
 

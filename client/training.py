@@ -16,9 +16,9 @@ from torch import Tensor
 
 from client.batches import Batch, join, make_batch
 from client.device import compute_device, mixed_precision
-from client.features import DAY, TRAILING, WEEK, HomeFeatures
+from client.features import DAY, HELD_OUT, TRAILING, WEEK, HomeFeatures
 from client.forecaster import Correction
-from client.gating import VALIDATION, Sums, judge
+from client.gating import Sums, judge
 from client.gating import correct as corrected
 from client.history import History
 from client.moments import Proximal, load_moments, read_moments
@@ -126,7 +126,7 @@ def train_round(
         optimiser = make_optimiser(model, task.learning_rate)
         if moments:
             load_moments(optimiser, moments)
-        losses, examples = descend(model, optimiser, [Source(history, features, end - VALIDATION)], task, rng)
+        losses, examples = descend(model, optimiser, [Source(history, features, end - HELD_OUT)], task, rng)
         metrics["loss"] = float(np.mean(losses[-4:])) if losses else 0.0
         if not losses:
             return Trained(vector, examples, gate_sums, metrics)

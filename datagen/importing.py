@@ -74,7 +74,7 @@ def imported_source(source: str, options: ImportOptions, seed: int) -> Community
         names[facts.home_id] = named.home_id
         seen = _with_weather(readings, weather) if options.weather and weather is not None else readings
         homes.append((named, seen))
-        if facts.home_id in found.files:
+        if len(found.homes) > 1 and facts.home_id in found.files:  # else there is nothing to tell apart
             options.tell(f"{named.home_id} is {', '.join(found.files[facts.home_id])}")
     require_household_batteries(homes)
     rated = {unrated_note(facts.home_id, facts.pv_kw) for facts, _ in found.homes} if options.pv_kw else set()

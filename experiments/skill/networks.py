@@ -113,7 +113,7 @@ def _of_homes(job: Job, run_id: str, shared: Vector) -> dict[str, Vector]:
 def _pooled(job: Job, tell: Tell) -> Vector:
     """All homes' days in one place, or one home's."""
     from client.device import compute_device
-    from client.gating import VALIDATION
+    from client.features import HELD_OUT
     from client.training import Source, TrainTask, descend, make_optimiser, one_thread
     from common.model import load_model, to_vector
 
@@ -122,7 +122,7 @@ def _pooled(job: Job, tell: Tell) -> Vector:
     if job.home_id:
         homes = [home for home in homes if home.home_id == job.home_id]
     sources = [
-        Source(home.history, home.features, split.validation - home.features.first_slot - VALIDATION) for home in homes
+        Source(home.history, home.features, split.validation - home.features.first_slot - HELD_OUT) for home in homes
     ]
     with one_thread():
         model = load_model(MODELS[config.model], start_vector(config)).to(compute_device())

@@ -5,9 +5,8 @@ import pytest
 from home_cases import FIRST_SLOT, TINY, changed_from, changed_issues, make_forecast, make_readings, see
 
 from client.batches import make_batch
-from client.features import DAY, MONTH, TRAILING, HomeFeatures
+from client.features import DAY, HELD_OUT, MONTH, TRAILING, HomeFeatures
 from client.forecaster import HomeForecaster
-from client.gating import VALIDATION
 from client.hindcast import hindcast
 from client.ridge import profile_base, statistics
 from client.training import TrainTask, correct, train_round
@@ -41,7 +40,7 @@ def test_training_sees_nothing_of_the_gate_or_later():
 def test_held_out_days_are_not_trained_on():
     readings = make_readings()
     history = see(readings, GATE)
-    changed = see(changed_from(readings, GATE - VALIDATION), GATE)
+    changed = see(changed_from(readings, GATE - HELD_OUT), GATE)
     vector = initial_vector(TINY, 0)
     results = [train_round(vector, TINY, h, HomeFeatures(h), None, TASK) for h in (history, changed)]
     np.testing.assert_array_equal(results[0].vector, results[1].vector)

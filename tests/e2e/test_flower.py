@@ -27,7 +27,7 @@ from server.launch import end_tree, flower_environment, free_port, run_to_end, s
 from server.loopback import deployment
 from tests.conftest import SMALL
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]  # one after the other: they start servers
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

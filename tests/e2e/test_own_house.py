@@ -18,6 +18,7 @@ from common.readings import read_facts, read_readings
 from common.tariff import load_tariff
 from market.ledger import read_books
 
+pytestmark = pytest.mark.xdist_group("e2e")
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, DAYS = date(2025, 4, 1), 70
 PREAMBLE = (
@@ -87,7 +88,10 @@ def test_from_the_file_to_a_result(download: Download, tmp_path: Path) -> None:
         ),
     ]  # fmt: skip
     for text in shown:
-        assert "mine (" in text and "'grid only' (b0) and solar figures are of what crossed the meter" in text
+        assert (
+            "mine: the meter shows import and export only" in text
+            and "'grid only' (b0) and solar figures are of what crossed the meter" in text
+        )
         assert "house-1" not in text and not any(word in text.upper() for word in PRIVATE)
     nothing_private(house)
     nothing_private(out)
@@ -121,6 +125,6 @@ def test_a_file_is_data_as_it_is(download: Download, tmp_path: Path) -> None:
         "simulation.py", "evaluate", "--data", download.path, "--neighbours", 1, "--days", 1, "--model", "tiny",
         "--forecaster", "profile", "--out", out,
     )  # fmt: skip
-    assert "house-1 (" in shown and "neighbour-00000 is generated" in shown
+    assert "house-1: the meter shows" in shown and "neighbour-00000 is generated" in shown
     nothing_private(out)
     assert json.loads((out / "evaluate.json").read_text())["config"]["data"] == "greenbutton-csv"

@@ -9,16 +9,22 @@ import pytest
 from typer.testing import CliRunner
 
 import simulation
-from client.features import MONTH
+from client.features import MONTH, HomeFeatures
+from client.history import History
+from client.ridge import statistics
 from client.store import open_home
 from common.clock import day_slots, local_of
+from common.config import MODELS
 from common.errors import UserError
 from common.metrics import QUANTILES, sample_quantiles
+from common.model import initial_vector
 from common.readings import home_folders
+from common.ridge import solve
 from common.tariff import load_tariff
+from experiments.skill import baselines, networks
 from experiments.skill.baselines import ewma_profile
 from experiments.skill.blend import Validated, blended, shares
-from experiments.skill.homes import Forecast, open_homes
+from experiments.skill.homes import Forecast, Home, open_homes
 from experiments.skill.intervals import PER_DAY, WINDOW_DAYS, adaptive_quantiles, rolling_quantiles
 from experiments.skill.scoring import home_errors
 from experiments.skill.split import DAY, split_of
@@ -155,3 +161,47 @@ def test_trees_correct_the_coming_day_and_keep_the_rest(homes_root: Path):
         assert not np.array_equal(said.load_wh[:, :DAY], below.load_wh[:, :DAY])
         assert said.load_quantiles_wh is not None
         assert (np.diff(said.load_quantiles_wh, axis=2) >= 0).all()
+
+
+def test_no_forecaster_sees_what_lies_after_its_origin(homes_root: Path):
+    tariff = load_tariff("pge-tou-c")
+    facts, readings, issued = open_home(home_folders(homes_root)[0])
+    cut = readings.end_slot - 20 * DAY
+    late = np.arange(readings.first_slot, readings.end_slot) >= cut
+    other = dataclasses.replace(
+        readings,
+        load_wh=np.where(late, 7 * readings.load_wh[::-1] % 5000, readings.load_wh),
+        pv_wh=np.where(late, readings.pv_wh // 2, readings.pv_wh),
+        channels=None if readings.channels is None else np.where(late, readings.channels // 3, readings.channels),
+        weather=None if readings.weather is None else np.where(late, readings.weather + 5, readings.weather),
+    )
+    homes = []
+    for one in (readings, other):
+        surprise = np.where(late & (one is other), np.float32(3), np.float32(0.2))
+        history = History(one, one.end_slot, tariff=tariff, forecast=issued, community=surprise)
+        homes.append(Home(facts.home_id, history, HomeFeatures(history)))
+    rows = homes[0].rows(np.array([cut - 3 * DAY, cut]))
+    weights = solve(statistics(homes[0].features, cut))
+    rng = np.random.default_rng(0)
+    vector = initial_vector(MODELS["tiny"], 0)
+    vector = vector + rng.normal(0, 0.02, vector.shape).astype(np.float32)
+    learn = {facts.home_id: np.arange(28 * DAY, rows[0] - DAY, 26)}
+    below = {facts.home_id: np.concatenate([ewma_profile(homes[0], learn[facts.home_id]).load_wh[:, :DAY]] * 2)}
+    fitted = fit_trees(homes[:1], learn, learn, below)
+    forecasters = {
+        "persistence": baselines.persistence,
+        "daily": baselines.daily_naive,
+        "weekly": baselines.weekly_naive,
+        "profile": baselines.ewma_profile,
+        "ridge": partial(baselines.ridge, weights=weights),
+        "trees": lambda home, at: forecast_trees(home, at, ewma_profile(home, at), fitted),
+        "transformer": lambda home, at: networks.forecast(home, at, vector, "tiny"),
+    }
+    for name, forecaster in forecasters.items():
+        first, second = (forecaster(home, rows) for home in homes)
+        np.testing.assert_array_equal(first.load_wh, second.load_wh, err_msg=name)
+        np.testing.assert_array_equal(first.pv_wh, second.pv_wh, err_msg=name)
+        if first.load_quantiles_wh is not None:
+            np.testing.assert_array_equal(first.load_quantiles_wh, second.load_quantiles_wh, err_msg=name)
+        seen = forecaster(homes[1], rows + 2 * DAY).load_wh
+        assert not np.array_equal(seen, forecaster(homes[0], rows + 2 * DAY).load_wh), f"{name}: the test says nothing"
