@@ -237,10 +237,6 @@ class HomeFeatures:
         """Mean load of the ``slots`` that start at known ``rows``; shape as ``rows``."""
         return ((self._sum[rows + slots] - self._sum[rows]) / slots).astype(np.float32)
 
-    def mean_pv_wh(self, rows: Index, slots: int) -> Float:
-        """The same for solar power."""
-        return ((self._pv_sum[rows + slots] - self._pv_sum[rows]) / slots).astype(np.float32)
-
     def alive(self, rows: Index) -> NDArray[np.bool_]:
         """Whether an origin's trailing 28 days hold a load to learn from (a dead meter reads zero for months)."""
         n = TRAILING

@@ -37,9 +37,9 @@ def rmse(forecast: Array, actual: Array) -> float:
 
 
 def nrmse(forecast: Array, actual: Array) -> float:
-    """RMSE over the mean of the actual values; NaN where that mean is 0."""
-    mean = float(np.mean(actual))
-    return rmse(forecast, actual) / mean if mean else float("nan")
+    """RMSE over the mean absolute actual value; NaN where that is 0."""
+    size = float(np.mean(np.abs(actual)))
+    return rmse(forecast, actual) / size if size else float("nan")
 
 
 def pinball(quantile_forecast: Array, actual: Array, level: float) -> float:

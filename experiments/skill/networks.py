@@ -17,7 +17,6 @@ from client.private import load_private
 from client.store import OWN, HomeStore
 from common.clock import local_of
 from common.config import MODELS, RunConfig
-from common.errors import UserError
 from common.tariff import load_tariff
 from experiments.side_by_side import Tell
 from experiments.skill.homes import Forecast, Home, Index, open_homes
@@ -168,8 +167,6 @@ def forecast(home: Home, rows: Index, vector: Vector, model: str) -> Forecast:
 
 def jobs(config: RunConfig, split: Split, home_ids: Sequence[str], out: Path) -> list[Job]:
     """One federated, one centralised, and one for each home by itself; the longest first."""
-    if not config.homes_dir:
-        raise UserError("homes-dir is missing")
     own = replace(learning(config, split, len(home_ids)), checkpoint_every=config.rounds)
     trainings = ("federated", "centralised", "local")
     return [job for training in trainings for job in jobs_of(training, own, split, home_ids, out / training)]

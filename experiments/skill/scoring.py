@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from client.features import MONTH
-from common.metrics import QUANTILES, coverage, mae, pinball, rmse
+from common.metrics import QUANTILES, coverage, mae, nrmse, pinball, rmse
 from common.units import SLOT_HOURS, WH_PER_KWH
 from experiments.skill.homes import Forecast, Home, Index
 from experiments.skill.intervals import adaptive_quantiles, stretched
@@ -96,11 +96,10 @@ def home_errors(mean: Float, quantiles: Float, actual: Float) -> HomeErrors:
     """Errors of one home; ``mean`` and ``actual`` of shape ``(n, horizon)``, ``quantiles`` ``(n, horizon, 3)``; Wh."""
     low, median, high = (quantiles[..., k] * _KW for k in range(len(QUANTILES)))
     said, truth = mean * _KW, actual * _KW
-    size = float(np.mean(np.abs(truth)))
     return HomeErrors(
         mae=mae(median, truth),
         rmse=rmse(said, truth),
-        nrmse=rmse(said, truth) / size if size else float("nan"),
+        nrmse=nrmse(said, truth),
         pinball=float(np.mean([pinball(q, truth, a) for q, a in zip((low, median, high), QUANTILES, strict=True)])),
         coverage80=coverage(low, high, truth),
     )

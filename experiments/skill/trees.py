@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from client.features import DAY, HomeFeatures
 from client.tokens import make_tokens
-from common.errors import UserError
 from common.metrics import QUANTILES
 from experiments.skill.homes import Float, Forecast, Home, Index
 
@@ -60,8 +59,6 @@ def fit_trees(
     """
     import lightgbm
 
-    if not homes:
-        raise UserError("no homes to learn from")
     parts: dict[str, list[tuple[Float, Float]]] = {"learn": [], "decide": []}
     for home in homes:
         cut = len(learn[home.home_id])
