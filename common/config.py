@@ -19,6 +19,9 @@ from common.checks import check_run
 from common.errors import UserError
 from common.units import SLOT_HOURS, price_uusd
 
+MOST_BATTERY_KWH, MOST_BATTERY_KW = 1000.0, 1000.0
+"""Beyond any home's battery: given in Wh or W, perhaps."""
+
 
 class BatterySpec(BaseModel):
     """A home battery. Energies are stored kWh; powers are at the AC terminals.
@@ -29,10 +32,10 @@ class BatterySpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    capacity_kwh: float = Field(default=13.5, ge=0)
+    capacity_kwh: float = Field(default=13.5, ge=0, le=MOST_BATTERY_KWH)
     min_soc: float = Field(default=0.10, ge=0, le=1)
     max_soc: float = Field(default=0.80, ge=0, le=1)
-    max_power_kw: float = Field(default=5.0, ge=0)
+    max_power_kw: float = Field(default=5.0, ge=0, le=MOST_BATTERY_KW)
     round_trip_efficiency: float = Field(default=0.90, gt=0, le=1)
 
     @model_validator(mode="after")

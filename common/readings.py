@@ -205,8 +205,12 @@ def read_facts(folder: Path) -> HomeFacts:
         raise UserError(f"{folder}: not a home's folder (home.json is missing)")
     try:
         return HomeFacts.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, ValidationError) as error:
-        raise UserError(f"{path}: {str(error).splitlines()[0]}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(none)"
+        raise UserError(f"{path}: key {key}: {first['msg']}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({(str(error).splitlines() or ['?'])[0]})") from None
 
 
 def read_readings(folder: Path) -> Readings:

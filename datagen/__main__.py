@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from common.config import RunConfig
+from common.config import MOST_BATTERY_KW, MOST_BATTERY_KWH, RunConfig
 from common.errors import UserError
 from datagen.community import import_homes, prepare_homes
 from datagen.exporting import WRITABLE, export_homes
@@ -21,7 +21,6 @@ from datagen.importers import IMPORTERS
 from datagen.importing import ImportOptions
 from datagen.inventory import print_homes
 from datagen.manifest import CommunityManifest
-from datagen.plausible import MOST_BATTERY_KW, MOST_BATTERY_KWH
 from datagen.scenario import SCENARIOS
 from datagen.stock import STOCKS
 from datagen.validation.command import validate

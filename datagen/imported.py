@@ -20,7 +20,6 @@ from datagen.plausible import (
     LEAST_HISTORY_DAYS,
     assumed_batteries,
     count_days,
-    require_household_batteries,
     unlikely_years,
     whole_days,
 )
@@ -52,7 +51,6 @@ def imported_community(config: RunConfig) -> Community:
     importer = importer_for(config.data)
     imported = importer.load(config.data)
     homes, warnings = _choose_homes(config, imported.homes, config.data)
-    require_household_batteries(homes)
     known = [*imported.warnings, *warnings, *unlikely_years(homes), *assumed_batteries(homes)]
     warnings = list(dict.fromkeys(known))  # the import said some of them already
     if config.scenario != "default":

@@ -17,7 +17,7 @@ from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.gaps import fill_gaps
 from datagen.importers import ImportedCommunity, importer_for, sql
 from datagen.importers.base import unrated_note
-from datagen.plausible import assumed_batteries, require_household_batteries, short_history, unlikely_years
+from datagen.plausible import assumed_batteries, short_history, unlikely_years
 from datagen.source import Community, Home
 from datagen.weather import Weather
 from datagen.weather_files import read_weather
@@ -76,7 +76,6 @@ def imported_source(source: str, options: ImportOptions, seed: int) -> Community
         homes.append((named, seen))
         if len(found.homes) > 1 and facts.home_id in found.files:  # else there is nothing to tell apart
             options.tell(f"{named.home_id} is {', '.join(found.files[facts.home_id])}")
-    require_household_batteries(homes)
     rated = {unrated_note(facts.home_id, facts.pv_kw) for facts, _ in found.homes} if options.pv_kw else set()
     warnings = _renamed([text for text in found.warnings if text not in rated], names)
     warnings += [*weather_notes, *unlikely_years(homes), *short_history(homes), *_battery_notes(homes, options)]

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.clock import day_slots, local_of
-from common.errors import UserError
 from common.readings import Readings
 from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.source import Home
@@ -19,19 +18,7 @@ USUAL_TEST_DAYS = 28
 """Days that ``evaluate`` tests unless it is told otherwise."""
 LEAST_KWH_PER_YEAR, MOST_KWH_PER_YEAR = 300, 100_000
 """What the meter of a home that is lived in counts; a slip of the unit is a factor of 1,000."""
-MOST_BATTERY_KWH = MOST_BATTERY_KW = 1000
 _MOST_NAMES = 3
-
-
-def require_household_batteries(homes: Sequence[Home]) -> None:
-    """Raise UserError where a battery is beyond any home's: energy or power in W or Wh, perhaps."""
-    for facts, _ in homes:
-        for key, value, unit, most in (
-            ("capacity_kwh", facts.battery.capacity_kwh, "kWh", MOST_BATTERY_KWH),
-            ("max_power_kw", facts.battery.max_power_kw, "kW", MOST_BATTERY_KW),
-        ):
-            if value > most:
-                raise UserError(f"{facts.home_id}: {key} of its battery is {value:.15g}; expected {unit}, up to {most}")
 
 
 def assumed_batteries(homes: Sequence[Home]) -> list[str]:

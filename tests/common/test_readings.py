@@ -81,6 +81,13 @@ def test_negative_energy_is_never_written(tmp_path: Path) -> None:
 def test_not_a_home(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"home\.json is missing"):
         read_facts(tmp_path)
-    (tmp_path / "home.json").write_text('{"home_id": "a b"}')
-    with pytest.raises(UserError, match=r"home\.json"):
-        read_facts(tmp_path)
+    for text, says in (
+        ('{"home_id": "a b"}', "key home_id: String should match"),
+        ('{"home_id": "a", "battery": {"capacity_kwh": 13500}}', "key battery.capacity_kwh: .* equal to 1000"),
+        ('{"home_id": "a", "battery": {"max_power_kw": 5000}}', "key battery.max_power_kw: .* equal to 1000"),
+        ('{"home_id": "a", "battery": {"min_soc": 0.9}}', "key battery: .* min_soc is above max_soc"),
+        ("{", "not JSON"),
+    ):
+        (tmp_path / "home.json").write_text(text)
+        with pytest.raises(UserError, match=rf"home\.json: {says}"):
+            read_facts(tmp_path)

@@ -1,4 +1,4 @@
-"""What a user is told of imported homes: assumed batteries, unlikely years, short histories, absurd batteries."""
+"""What a user is told of imported homes: assumed batteries, unlikely years, short histories."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import pytest
 
 from common.clock import day_slots
 from common.config import BatterySpec
-from common.errors import UserError
 from common.readings import HomeFacts, Readings
 from datagen.plausible import (
     assumed_batteries,
-    require_household_batteries,
     short_history,
     unlikely_years,
     whole_days,
@@ -71,9 +69,3 @@ def test_days_are_those_that_all_homes_cover_whole():
     homes = [home(days=60), home("oak", days=90, skip=1)]
     assert whole_days(homes) == (FIRST + timedelta(days=1), FIRST + timedelta(days=59))
     assert "59 whole days in common" in short_history(homes)[0]
-
-
-@pytest.mark.parametrize(("key", "value"), [("capacity_kwh", 1_350_000), ("max_power_kw", 5000)])
-def test_a_battery_beyond_any_home_is_refused(key, value):
-    with pytest.raises(UserError, match=rf"elm: {key} of its battery is {value}; expected kWh?, up to 1000"):
-        require_household_batteries([home(battery={key: value})])
