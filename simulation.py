@@ -46,6 +46,7 @@ from report.evaluation import Evaluation, day_outcome, evaluation, spread_days
 from report.evaluator import Homes, observe, optimum_nusd
 from report.events import Event, follow
 from report.observed import Bounds
+from report.privacy import privacy_of
 from report.progress import Progress, show
 from report.results import RunFacts, build_result, write_result
 from report.schema import Result
@@ -139,7 +140,8 @@ def _report(
 ) -> Result:
     """Write ``result.json`` and ``day.png``; with the homes' folders at hand also what only their owner may see."""
     books, tariff, battery = read_books(out / LEDGER), load_tariff(config.tariff), BatterySpec()
-    rounds = [event for event in follow(out / EVENTS) if event["event"] == "round"]
+    events = list(follow(out / EVENTS))
+    rounds = [event for event in events if event["event"] == "round"]
     observed = bounds = None
     if root is not None:
         homes = Homes.open(root)
@@ -147,7 +149,7 @@ def _report(
         optimum = optimum_nusd(homes, books, tariff, MarketRules())
         bounds = None if optimum is None else Bounds(optimum, _with_perfect_forecast(config, root))
     facts = RunFacts(config, manifest.data_hash if manifest else "", started, datetime.now(UTC))
-    result = build_result(books, rounds, tariff, battery, facts, observed, bounds)
+    result = build_result(books, rounds, tariff, battery, facts, observed, bounds, privacy_of(events))
     write_result(result, out / RESULT)
     day_png(result, out / CHART)
     return result
@@ -162,6 +164,8 @@ def _with_perfect_forecast(config: RunConfig, root: Path) -> dict[str, int]:
         forecaster="perfect",
         warmup_rounds=0,
         round_every_slots=0,
+        personalisation="none",
+        dp="none",
         homes_per_node=config.homes,
         homes_dir=str(root),
     )

@@ -106,6 +106,12 @@ def _check_learning(config: RunConfig) -> None:
         raise UserError(f"server-momentum must be less than 1, got {config.server_momentum}")
     if config.mode == "train" and config.forecaster != "hybrid":
         raise UserError(f"mode train trains the Transformer, which forecaster '{config.forecaster}' has not: leave it")
+    for name in ("personalisation", "dp"):
+        if getattr(config, name) != "none" and config.forecaster != "hybrid":
+            raise UserError(
+                f"{name} {getattr(config, name)} is for the rounds of the Transformer, which forecaster "
+                f"'{config.forecaster}' has not: leave one of them"
+            )
     in_day = config.mode == "trade" and config.round_every_slots and not config.test_days
     if config.personalisation == "finetune" and in_day:
         raise UserError(

@@ -23,11 +23,12 @@ from report.events import Event
 from report.progress import Progress
 from report.results import versions
 from report.rows import iso_utc
-from report.training import Privacy, TrainingResult, trained_homes
+from report.schema import Privacy
+from report.training import TrainingResult, trained_homes
 from server.app import EVENTS
 from server.checkpoint import Checkpoint, load_checkpoint
 from server.local_grid import LocalGrid, new_run_id
-from server.privacy import NOT_COVERED
+from server.privacy import account
 from server.training_run import ROUNDS, Training, run_training
 
 TRAINING, TENSORBOARD = "training.json", "tensorboard"
@@ -111,10 +112,7 @@ def _result(training: Training, config: RunConfig, out: Path, data_hash: str, st
         home: training.tested.get(home, {}) | training.tuned.get(home, {}) for home in training.homes
     }
     spent = training.spent
-    privacy = None
-    if spent is not None:
-        known = config.data != "household"
-        privacy = Privacy(**vars(spent), noise_known=known, not_covered=list(NOT_COVERED))
+    privacy = None if spent is None else Privacy.model_validate(account(spent, config))
     return TrainingResult(
         strategy=config.strategy,
         rounds=config.rounds,

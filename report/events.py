@@ -132,7 +132,7 @@ class Failed(TypedDict, total=False):
 
 
 class PrivacySpent(TypedDict, total=False):
-    """What differential privacy the models of the run cost; fields as in :class:`report.training.Privacy`."""
+    """What differential privacy the models of the run cost; fields as in :class:`report.schema.Privacy`."""
 
     at: str
     event: Required[Literal["privacy"]]
@@ -140,6 +140,7 @@ class PrivacySpent(TypedDict, total=False):
     delta: float
     rounds: int
     clip: float
+    noise_known: bool
     not_covered: list[str]
 
 

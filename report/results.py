@@ -17,7 +17,7 @@ from common.units import NUSD_PER_USD, SLOT_HOURS, WH_PER_KWH, format_usd, usd
 from report.accounts import Accounts, CommunitySums, accounts, residuals, round_trip_efficiency
 from report.observed import Bounds, Observed, PeakLoad, peak_load
 from report.rows import home_rows, iso_utc, round_row, timeline_rows, trade_rows, warnings_of
-from report.schema import Figures, Peak, Provenance, Result, TariffFacts, Waterfall
+from report.schema import Figures, Peak, Privacy, Provenance, Result, TariffFacts, Waterfall
 
 NOT_KNOWN = "n/a"
 _PACKAGES = ("commonwatt", "flwr", "torch")
@@ -41,6 +41,7 @@ def build_result(
     facts: RunFacts,
     observed: Observed | None = None,
     bounds: Bounds | None = None,
+    privacy: Privacy | None = None,
 ) -> Result:
     """Result of a run.
 
@@ -52,6 +53,7 @@ def build_result(
         facts: where the run comes from.
         observed: all homes' readings; None in a deployment.
         bounds: what foresight would reach; None where it was not computed.
+        privacy: what the models cost of it; None without differential privacy.
     """
     paid = accounts(books, tariff, battery)
     sums = paid.community
@@ -70,6 +72,7 @@ def build_result(
         timeline=timeline_rows(books, observed),
         trades=trade_rows(books),
         rounds=[round_row(event) for event in rounds],
+        privacy=privacy,
         provenance=_provenance(books, tariff, facts),
     )
 

@@ -174,6 +174,25 @@ class Round(Part):
     seconds: float | None
 
 
+class Privacy(Part):
+    """Differential privacy of the released models.
+
+    Attributes:
+        epsilon, delta: for adding or removing one home, without amplification by sampling.
+        rounds: models released, the horizon of ``epsilon``.
+        clip: norm at which updates were clipped last.
+        noise_known: whether the seed that is published with the run gives the noise away; such a run protects nobody.
+        not_covered: what was sent without noise.
+    """
+
+    epsilon: float
+    delta: float
+    rounds: int
+    clip: float
+    noise_known: bool
+    not_covered: list[str]
+
+
 class TariffFacts(Part):
     """Where the tariff comes from."""
 
@@ -206,7 +225,7 @@ class Result(Part):
     """``result.json``: the headline as people write it, then the same as numbers, and what it is made of.
 
     The headline's ``savings`` is the difference of the two costs as shown. ``n/a``: nobody reported totals, or (of a
-    percentage) the baseline is not positive.
+    percentage) the baseline is not positive. ``privacy`` is null without differential privacy.
     """
 
     baseline_pge_cost: UsdText
@@ -224,6 +243,7 @@ class Result(Part):
     timeline: list[TimelineRow]
     trades: list[Trade]
     rounds: list[Round]
+    privacy: Privacy | None
     provenance: Provenance
 
 

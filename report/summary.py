@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from report.evaluation import Evaluation
+from report.privacy import print_privacy
 from report.schema import Home, Result
 
 HOMES_SHOWN = 20
@@ -30,6 +31,7 @@ def print_result(result: Result, console: Console, seconds: Mapping[str, float],
     console.print(_fitted(lambda name: _home_table(result, name), console))
     if result.rounds:
         console.print(_round_text(result), highlight=False)
+    print_privacy(result.privacy, console)
     for warning in result.warnings:
         console.print(f"[yellow]warning:[/] {warning}", highlight=False)
     if seconds:

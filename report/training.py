@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
+from report.privacy import print_privacy
+from report.schema import Privacy
+
 HOMES_SHOWN = 20
 
 
@@ -41,25 +44,6 @@ class TrainedHome(_Row):
     test_model_rmse: float | None = None
     shared_rmse: float | None = None
     own_rmse: float | None = None
-
-
-class Privacy(_Row):
-    """Differential privacy of the released models.
-
-    Attributes:
-        epsilon, delta: for adding or removing one home, without amplification by sampling.
-        rounds: models released, the horizon of ``epsilon``.
-        clip: norm at which updates were clipped last.
-        noise_known: whether the seed that is published with the run gives the noise away; such a run protects nobody.
-        not_covered: what was sent without noise.
-    """
-
-    epsilon: float
-    delta: float
-    rounds: int
-    clip: float
-    noise_known: bool
-    not_covered: list[str]
 
 
 class TrainingResult(_Row):
@@ -133,14 +117,7 @@ def print_training(result: TrainingResult, console: Console) -> None:
     console.print(table)
     gates = "  ".join(f"{head} {share:.2f}" for head, share in r.gates.items())
     console.print(f"[bold]Gates[/]  {gates or 'closed'}", highlight=False)
-    if r.privacy is not None:
-        p = r.privacy
-        text = f"epsilon {p.epsilon:.3g} at delta {p.delta:g} over {p.rounds} rounds; not covered: "
-        console.print(f"[bold]Privacy[/]  {text}{', '.join(p.not_covered)}", highlight=False)
-        if p.noise_known:
-            console.print(
-                "[yellow]The noise comes from the published seed: this run is an experiment and protects nobody.[/]"
-            )
+    print_privacy(r.privacy, console)
     spent = "  ".join(f"{phase} {value:.1f} s" for phase, value in r.seconds.items())
     console.print(f"[bold]Time[/]  {spent}", highlight=False)
 

@@ -6,7 +6,6 @@ and evaluates the day; this module needs neither.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from flwr.serverapp import Grid
@@ -20,7 +19,7 @@ from market.service import MarketService
 from server.checkpoint import MODEL, save_model
 from server.exchange import Exchange
 from server.learning import Learning
-from server.privacy import NOT_COVERED
+from server.privacy import account
 from server.quoting import Quoter
 from server.runner import Runner
 from server.strategy import MarketFedAvg
@@ -55,7 +54,7 @@ def run_community(grid: Grid, config: RunConfig, out: Path, events: EventLog) ->
         runner.run()
     spent = strategy.privacy()
     if spent is not None:
-        events.write("privacy", **asdict(spent), not_covered=list(NOT_COVERED))
+        events.write("privacy", **account(spent, config))
     if learning.parameters:
         save_model(out / MODEL, learning.arrays, config.model)
     return dict(runner.seconds)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message, MetricRecord
@@ -121,6 +122,16 @@ def spent(rule: Strategy) -> Spent | None:
     return Spent(epsilon, total.delta, total.num_releases // a_round, rule.clipping_norm)
 
 
+def noise_known(config: RunConfig) -> bool:
+    """Whether the run's published seed gives its noise away."""
+    return config.data != "household"
+
+
+def account(spent: Spent, config: RunConfig) -> dict[str, Any]:
+    """What a run tells of the privacy that it cost: the figures, and how far they go."""
+    return asdict(spent) | {"noise_known": noise_known(config), "not_covered": list(NOT_COVERED)}
+
+
 def _event(noise: float, accountant: RdpAccountant) -> GaussianPrivacyEvent:
     size = accountant.config.population_size
     return GaussianPrivacyEvent(noise_multiplier=noise, sample_size=size, population_size=size)
@@ -133,7 +144,7 @@ def repeatable_noise(config: RunConfig, turn: int) -> Iterator[None]:
     An experiment can be repeated so.  Who knows the seed can take the noise off again, so a deployment's stream, with
     which real homes are to be protected, is left as the operating system began it.
     """
-    if config.dp == "none" or config.data == "household":
+    if config.dp == "none" or not noise_known(config):
         yield
         return
     before = np.random.get_state()  # noqa: NPY002 - the stream that Flower draws from

@@ -1,20 +1,31 @@
 """Rules of the average, who takes part, and what differential privacy costs."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from math import log
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
+from common.books import Books
 from common.checks import STRATEGIES
-from common.config import MODELS, RunConfig
+from common.config import MODELS, BatterySpec, RunConfig
 from common.errors import UserError
 from common.model import initial_vector
+from common.tariff import load_tariff
+from report.events import follow
+from report.privacy import privacy_of
+from report.results import RunFacts, build_result
+from report.schema import SCHEMA_PATH
 from server.averaging import make_rule
 from server.checkpoint import MODEL, initial_model, load_checkpoint
 from server.drawing import draw
 from server.privacy import spent
+from tests.conftest import SMALL
 from tests.experiments.training_cases import TRAIN, options, rounds, trained
 
 ENOUGH = {"krum": {"byzantine_homes": 0}, "fedtrimmedavg": {"trim_share": 0.34}}
@@ -64,6 +75,8 @@ def test_too_few_homes_are_said() -> None:
         ({"fraction_train": 1.5}, "fraction-train must lie between 0 and 1"),
         ({"mode": "trade", "personalisation": "finetune"}, "set round-every-slots = 0"),
         ({"forecaster": "base"}, "mode train trains the Transformer"),
+        ({"mode": "trade", "forecaster": "base", "dp": "fixed"}, "dp fixed is for the rounds of the Transformer"),
+        ({"mode": "trade", "forecaster": "profile", "personalisation": "head"}, "which forecaster 'profile' has not"),
         ({"short_history_days": 20}, "at least 44"),
     ],
 )
@@ -148,3 +161,15 @@ def test_a_run_starts_from_a_model_or_a_folder(plain: Path) -> None:
         initial_model(replace(TRAIN, init=str(plain), model="small"))
     with pytest.raises(UserError, match="holds no model"):
         initial_model(replace(TRAIN, init=str(plain / "checkpoints")))
+
+
+def test_a_trading_run_tells_what_its_privacy_cost(run_local: Callable[..., Books], tmp_path: Path) -> None:
+    books = run_local(homes_per_node=3, dp="fixed", slots=1, round_every_slots=0)
+    spent = privacy_of(follow(next(tmp_path.glob("run-*/events.jsonl"))))
+    assert spent is not None
+    assert (spent.rounds, spent.delta, spent.noise_known) == (1, 1e-5, True)
+    assert 0 < spent.epsilon < 20
+    facts = RunFacts(replace(SMALL, dp="fixed"), "", datetime.now(UTC), datetime.now(UTC))
+    result = build_result(books, [], load_tariff("pge-tou-c"), BatterySpec(), facts, privacy=spent)
+    jsonschema.validate(result.model_dump(), json.loads(SCHEMA_PATH.read_text()))
+    assert result.privacy == spent
