@@ -12,7 +12,7 @@ SLOT_HOURS = 0.5
 SLOTS_PER_DAY = 48
 """Half-hours of a normal day; a daylight-saving day has 46 or 50 (see :mod:`common.clock`)."""
 
-SHORTEST_DAY_SLOTS = 46
+SHORTEST_DAY_SLOTS, LONGEST_DAY_SLOTS = 46, 50
 
 WH_PER_KWH = 1000
 UUSD_PER_USD = 1_000_000

@@ -13,11 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from common.units import UUSD_PER_USD, WH_PER_KWH
+from common.units import LONGEST_DAY_SLOTS, UUSD_PER_USD, WH_PER_KWH
 from report.events import Event, Phase, RoundDone, RunStarted, SlotDone
 
 ROWS_SHOWN = 6
 PLAIN_EVERY_SLOTS = 6
+"""Slots from line to line in a log of a single day; a longer run has a line for each day."""
 PHASES = {
     "prepare": "preparing the homes' data",
     "begin": "asking the homes who is there",
@@ -153,7 +154,7 @@ def _slot_table(state: RunState) -> Table:
 
 
 def _plain(event: Event, state: RunState) -> str:
-    """One line for a log, or nothing: each phase, each round, one slot in six, whatever went wrong."""
+    """One line for a log, or nothing: each phase, each round, one slot in six or each day, whatever went wrong."""
     match event["event"]:
         case "run-started":
             return _header(state)
@@ -162,15 +163,27 @@ def _plain(event: Event, state: RunState) -> str:
         case "round":
             count = f"round {event.get('round', '?')} of {event.get('rounds', '?')}"
             return f"{count}: {_round_text(event)}{_time_left(state)}"
-        case "slot" if event.get("index", 0) % PLAIN_EVERY_SLOTS == 0 or event.get("index") == event.get("of"):
+        case "slot" if _is_told(event):
+            prices = f"  price {_price(event.get('price_uusd'))}  tariff {_price(event.get('import_uusd'))}"
             return (
-                f"slot {_slot_count(event)}  {_time(event)}  price {_price(event.get('price_uusd'))}  "
-                f"tariff {_price(event.get('import_uusd'))}  traded so far {_kwh(state.traded_wh)} kWh in "
-                f"{_number(state.trades)} trades" + _silent_text(state)
+                f"slot {_slot_count(event)}  {_time(event)}{'' if _is_long(event) else prices}  "
+                f"traded so far {_kwh(state.traded_wh)} kWh in {_number(state.trades)} trades" + _silent_text(state)
             )
         case ("warning" | "error") as kind:
             return f"{kind}: {event.get('message', '')}"
     return ""
+
+
+def _is_told(slot: SlotDone) -> bool:
+    """Whether a log has a line for the slot: the last of each local day in a run of several, else one in six."""
+    last = slot.get("index") == slot.get("of")
+    if _is_long(slot):
+        return last or _time(slot).endswith("23:30")
+    return last or slot.get("index", 0) % PLAIN_EVERY_SLOTS == 0
+
+
+def _is_long(slot: SlotDone) -> bool:
+    return slot.get("of", 0) > LONGEST_DAY_SLOTS
 
 
 def _header(state: RunState) -> str:

@@ -43,6 +43,22 @@ def test_a_log_has_a_line_for_phases_rounds_and_one_slot_in_six():
     assert "warning: disk [almost] full" in lines
 
 
+def test_a_log_of_several_days_has_a_line_for_each():
+    slots = [
+        {
+            "event": "slot", "local": f"2025-07-{15 + k // 48}T{k % 48 // 2:02d}:{k % 2 * 30:02d}:00-07:00",
+            "index": k + 1, "of": 130, "traded_wh": 100, "trades": 1,
+        }
+        for k in range(130)
+    ]  # fmt: skip
+    _, text = shown(slots, terminal=False)
+    assert text.splitlines() == [
+        "slot 48 of 130  07-15 23:30  traded so far 4.80 kWh in 48 trades",
+        "slot 96 of 130  07-16 23:30  traded so far 9.60 kWh in 96 trades",
+        "slot 130 of 130  07-17 16:30  traded so far 13.00 kWh in 130 trades",
+    ]
+
+
 def test_a_terminal_shows_bars_and_the_last_slots():
     state, text = shown(EVENTS, terminal=True)
     assert state.ok
