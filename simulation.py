@@ -34,6 +34,7 @@ from common.tariff import load_tariff, tariff_names
 from datagen.community import prepare_homes, refuse_url
 from datagen.manifest import CommunityManifest
 from datagen.scenario import SCENARIOS
+from datagen.writing import Progress as Told
 from experiments.compare.command import compare as run_comparison
 from experiments.settings import with_settings
 from experiments.skill.command import benchmark
@@ -54,6 +55,7 @@ from report.summary import print_evaluation, print_result
 from report.terminal import mistakes, output_folder
 from report.training import TrainingResult, print_training
 from server.app import EVENTS, LEDGER, run_community
+from server.averaging import check_learning
 from server.checkpoint import MODEL
 from server.launch import LaunchError, Value, run_to_end, simulation_superlink
 from server.local_grid import LocalGrid, new_run_id
@@ -78,7 +80,7 @@ def main(grid: Grid, context: Context) -> None:
         manifest = root = None
         if config.data != "household":
             root = config.homes_root()
-            manifest = prepare_homes(config, root)
+            manifest = _community(config, root)
             config = _resolved(config, manifest)
         if training:
             data_hash = manifest.data_hash if manifest else ""
@@ -121,6 +123,20 @@ def _fresh_output(config: RunConfig, run_id: int) -> Path:
     if (out / LEDGER).exists() or (out / EVENTS).exists():
         raise UserError(f"out '{out}' holds another run: name another folder, so that nothing is overwritten")
     return out
+
+
+def _community(config: RunConfig, root: Path, progress: Told | None = None) -> CommunityManifest:
+    """Make or import the homes of a run under ``root``.
+
+    Raises:
+        UserError: as :func:`datagen.community.prepare_homes`; or the run could not begin to learn, which is said before
+            homes are made wherever their number is known.
+    """
+    if config.homes:
+        check_learning(config, config.homes + config.neighbours)
+    manifest = prepare_homes(config, root, progress)
+    check_learning(config, len(manifest.homes))
+    return manifest
 
 
 def _resolved(config: RunConfig, manifest: CommunityManifest) -> RunConfig:
@@ -326,7 +342,7 @@ def _prepare(config: RunConfig) -> CommunityManifest:
     """Make or import the homes under ``config.homes_dir``, and say what a user should know of them."""
     with RichProgress(console=_console, transient=True) as shown:
         task = shown.add_task("Preparing the homes", total=None)
-        manifest = prepare_homes(
+        manifest = _community(
             config, Path(config.homes_dir), lambda done, total: shown.update(task, completed=done, total=total)
         )
     for warning in manifest.warnings:

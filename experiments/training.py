@@ -28,7 +28,7 @@ from report.training import TrainingResult, trained_homes
 from server.app import EVENTS
 from server.checkpoint import Checkpoint, load_checkpoint
 from server.local_grid import LocalGrid, new_run_id
-from server.privacy import account
+from server.privacy import told
 from server.training_run import ROUNDS, Training, run_training
 
 TRAINING, TENSORBOARD = "training.json", "tensorboard"
@@ -112,7 +112,7 @@ def _result(training: Training, config: RunConfig, out: Path, data_hash: str, st
         home: training.tested.get(home, {}) | training.tuned.get(home, {}) for home in training.homes
     }
     spent = training.spent
-    privacy = None if spent is None else Privacy.model_validate(account(spent, config))
+    privacy = None if spent is None else Privacy.model_validate(told(spent, config))
     return TrainingResult(
         strategy=config.strategy,
         rounds=config.rounds,

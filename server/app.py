@@ -19,7 +19,7 @@ from market.service import MarketService
 from server.checkpoint import MODEL, save_model
 from server.exchange import Exchange
 from server.learning import Learning
-from server.privacy import account
+from server.privacy import told
 from server.quoting import Quoter
 from server.runner import Runner
 from server.strategy import MarketFedAvg
@@ -54,7 +54,7 @@ def run_community(grid: Grid, config: RunConfig, out: Path, events: EventLog) ->
         runner.run()
     spent = strategy.privacy()
     if spent is not None:
-        events.write("privacy", **account(spent, config))
+        events.write("privacy", **told(spent, config))
     if learning.parameters:
         save_model(out / MODEL, learning.arrays, config.model)
     return dict(runner.seconds)

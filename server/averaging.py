@@ -28,8 +28,9 @@ from common.checks import STRATEGIES
 from common.config import RunConfig
 from common.errors import UserError
 from common.messages import RECORD
+from server.checkpoint import initial_model
 from server.drawing import homes_a_round
-from server.privacy import private
+from server.privacy import accountant, private
 
 PROXIMAL_MU, ADAPTIVE_RATE, MOMENTUM = 0.01, 3e-3, 0.9
 """What stands for 0 in ``proximal-mu``, in ``server-learning-rate`` of fedadam and fedyogi, and in ``server-momentum``.
@@ -42,6 +43,30 @@ ADAPTIVE_TAU = 1e-3
 
 def make_rule(config: RunConfig, homes: int) -> Strategy:
     """The rule that ``strategy`` names, for a run of ``homes`` homes.
+
+    Raises:
+        UserError: see :func:`check_rule`.
+    """
+    check_rule(config, homes)
+    rule = _RULES[config.strategy](config)
+    return rule if config.dp == "none" else private(rule, config, homes_a_round(config, homes))
+
+
+def check_learning(config: RunConfig, homes: int) -> None:
+    """Refuse a run that could not begin to learn: its rule, or the model that it starts from.
+
+    The run itself would find out, but only after homes were made and servers started.
+
+    Raises:
+        UserError: see :func:`check_rule` and :func:`server.checkpoint.initial_model`.
+    """
+    check_rule(config, homes)
+    if config.init and config.forecaster == "hybrid":
+        initial_model(config)
+
+
+def check_rule(config: RunConfig, homes: int) -> None:
+    """Check that the rule can work on ``homes`` homes.
 
     Raises:
         UserError: too few homes for the rule, a fraction that draws none, or privacy that cannot be accounted for.
@@ -57,8 +82,8 @@ def make_rule(config: RunConfig, homes: int) -> Strategy:
             f"strategy {config.strategy} needs at least {least} homes a round ({_why(config)}), {drawn} are drawn: "
             "give more homes, or another fraction-train"
         )
-    rule = _RULES[config.strategy](config)
-    return rule if config.dp == "none" else private(rule, config, drawn)
+    if config.dp != "none":
+        accountant(config, drawn)
 
 
 def least_homes(config: RunConfig) -> int:

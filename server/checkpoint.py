@@ -28,6 +28,7 @@ MODEL, CHECKPOINTS = "model.safetensors", "checkpoints"
 KEPT = 2
 """Checkpoints that are kept; the homes keep what the older one needs (:mod:`client.private`)."""
 
+_WANTED = f"expected a {MODEL}, or the folder of a run or checkpoint that wrote one"
 _STATE, _RULE, _COMMUNITY = "state.json", "rule.npz", "community.npz"
 _Vector = NDArray[np.float32]
 
@@ -58,14 +59,25 @@ def initial_model(config: RunConfig) -> Start:
     shared = head_start(spec) if config.personalisation == "head" else new.size
     if not config.init:
         return Start(as_record(new[:shared]))
-    stored = read_vector(_model_file(Path(config.init)))
+    path = _model_file(Path(config.init))
+    stored = read_vector(path)
     if stored.size not in (new.size, shared):
-        raise UserError(
-            f"init {config.init}: the model has {stored.size} parameters, model '{config.model}' has {new.size}"
-            + (f", its trunk {shared}" if shared < new.size else "")
-        )
+        raise UserError(f"init {path}: {_misfit(stored.size, new.size, config)}")
     heads = as_record(stored[shared:]) if stored.size > shared else None
     return Start(as_record(stored[:shared]), heads)
+
+
+def _misfit(stored: int, whole: int, config: RunConfig) -> str:
+    """Why a model of ``stored`` parameters does not do for the run, and what would."""
+    from common.model import head_start, initial_vector
+
+    needs = f"{whole:,} parameters are expected (model '{config.model}'), it has {stored:,}"
+    for name, spec in MODELS.items():
+        if stored == head_start(spec):
+            return f"{needs}, the trunk of model '{name}': give model '{name}' and personalisation 'head'"
+        if stored == initial_vector(spec, 0).size:
+            return f"{needs}, those of model '{name}': give model '{name}', or a file of a '{config.model}' model"
+    return f"{needs}, which no model of this version has: give a model that this version wrote"
 
 
 def as_record(vector: _Vector) -> ArrayRecord:
@@ -92,7 +104,7 @@ def _model_file(path: Path) -> Path:
     within = [path / MODEL, *sorted(path.glob(f"{CHECKPOINTS}/round-*/{MODEL}"), reverse=True)]
     found = [file for file in within if file.is_file()]
     if not found:
-        raise UserError(f"init {path}: the folder holds no {MODEL}")
+        raise UserError(f"init {path}: the folder holds no {MODEL}; {_WANTED}")
     return found[0]
 
 
@@ -104,9 +116,12 @@ def read_vector(path: Path) -> _Vector:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return np.asarray(file.get_tensor("parameters"), np.float32)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"init {path}: not a model of Commonwatt ({error})") from None
+            vector = np.asarray(file.get_tensor("parameters"), np.float32)
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
+        raise UserError(f"init {path}: not a model of Commonwatt ({error}); {_WANTED}") from None
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        raise UserError(f"init {path}: not a model of Commonwatt (no list of finite numbers); {_WANTED}")
+    return vector
 
 
 # -- checkpoints ------------------------------------------------------------------------------------------------------

@@ -96,18 +96,25 @@ def private(rule: Strategy, config: RunConfig, homes: int) -> Strategy:
     Raises:
         UserError: the accountant is not installed.
     """
+    account = accountant(config, homes)
+    if config.dp == "adaptive":
+        return AccountedAdaptiveClipping(rule, config, homes, account)
+    return DifferentialPrivacyServerSideFixedClipping(rule, config.dp_noise, config.dp_clip, homes, accountant=account)
+
+
+def accountant(config: RunConfig, homes: int) -> RdpAccountant:
+    """Flower's account of what rounds of ``homes`` homes cost.
+
+    Raises:
+        UserError: it is not installed.
+    """
     terms = PrivacyConfig(
         config.dp_delta, homes, NeighboringRelation.ADD_OR_REMOVE_ONE, SamplingMethod.NO_AMPLIFICATION
     )
     try:
-        accountant = RdpAccountant(terms)
+        return RdpAccountant(terms)
     except ImportError:
         raise UserError("dp needs the accountant of Flower: pip install 'commonwatt[dp]' (or 'flwr[dp]')") from None
-    if config.dp == "adaptive":
-        return AccountedAdaptiveClipping(rule, config, homes, accountant)
-    return DifferentialPrivacyServerSideFixedClipping(
-        rule, config.dp_noise, config.dp_clip, homes, accountant=accountant
-    )
 
 
 def spent(rule: Strategy) -> Spent | None:
@@ -127,7 +134,7 @@ def noise_known(config: RunConfig) -> bool:
     return config.data != "household"
 
 
-def account(spent: Spent, config: RunConfig) -> dict[str, Any]:
+def told(spent: Spent, config: RunConfig) -> dict[str, Any]:
     """What a run tells of the privacy that it cost: the figures, and how far they go."""
     return asdict(spent) | {"noise_known": noise_known(config), "not_covered": list(NOT_COVERED)}
 

@@ -64,10 +64,17 @@ def fails(tmp_path: Path, *arguments: str) -> str:
         (["day", "--data", "/no/such/folder"], "no such folder"),
         (["day", "--unknown"], "--unknown"),
         (["evaluate", "--days", "1000"], "has only"),
+        (["train", "--strategy", "krum", "--homes", "4"], "krum needs at least 5 homes a round"),
+        (["train", "--strategy", "fedsgd"], "choose one of: fedavg"),
+        (["day", "--init", str(ROOT / "LICENSE")], "LICENSE: not a model of Commonwatt"),
+        (["evaluate", "--init", str(ROOT / "docs")], "docs: the folder holds no model.safetensors; expected"),
         (["evaluate", "--forecaster", "crystal-ball"], "choose one of: hybrid, base, profile, perfect"),
     ],
 )
-def test_bad_options(tmp_path: Path, arguments: list[str], says: str) -> None:
+def test_bad_options(tmp_path: Path, arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are found before anything is made; a span of days is known only by the homes."""
+    if "--days" not in arguments:
+        monkeypatch.setattr("datagen.community._make", None)
     assert says in fails(tmp_path, *arguments)
 
 

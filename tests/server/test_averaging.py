@@ -10,12 +10,13 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from common.books import Books
 from common.checks import STRATEGIES
 from common.config import MODELS, BatterySpec, RunConfig
 from common.errors import UserError
-from common.model import initial_vector
+from common.model import head_start, initial_vector
 from common.tariff import load_tariff
 from report.events import follow
 from report.privacy import privacy_of
@@ -157,10 +158,27 @@ def test_a_run_starts_from_a_model_or_a_folder(plain: Path) -> None:
     assert split.heads is not None
     both = np.concatenate([split.shared["parameters"].numpy(), split.heads["parameters"].numpy()])
     np.testing.assert_array_equal(both, model)
-    with pytest.raises(UserError, match=r"the model has \d+ parameters, model 'small' has"):
-        initial_model(replace(TRAIN, init=str(plain), model="small"))
-    with pytest.raises(UserError, match="holds no model"):
-        initial_model(replace(TRAIN, init=str(plain / "checkpoints")))
+
+
+def test_a_model_that_does_not_do_is_refused(plain: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("a model")
+    vector = model_of(plain)
+    for name, values in (("trunk", vector[: head_start(MODELS["tiny"])]), ("cut", vector[1:]),
+                         ("nan", np.full_like(vector, np.nan))):  # fmt: skip
+        save_file({"parameters": values}, tmp_path / name)
+    save_file({"weights": vector}, tmp_path / "other")
+    for path, changes, says in (
+        (plain, {"model": "small"}, r"921,445 parameters are expected .model 'small'., .*those of model 'tiny': give"),
+        (tmp_path / "trunk", {}, "the trunk of model 'tiny': give model 'tiny' and personalisation 'head'"),
+        (tmp_path / "cut", {}, "which no model of this version has"),
+        (tmp_path / "nan", {}, "no list of finite numbers"),
+        (tmp_path / "other", {}, "not a model of Commonwatt .*expected a model.safetensors, or the folder"),
+        (tmp_path / "text", {}, "not a model of Commonwatt .*expected a model.safetensors, or the folder"),
+        (tmp_path / "none", {}, "not a model of Commonwatt .*expected a model.safetensors, or the folder"),
+        (plain / "checkpoints", {}, "holds no model.safetensors; expected"),
+    ):
+        with pytest.raises(UserError, match=f"init {path}.*: .*{says}"):
+            initial_model(replace(TRAIN, init=str(path), **changes))
 
 
 def test_a_trading_run_tells_what_its_privacy_cost(run_local: Callable[..., Books], tmp_path: Path) -> None:
