@@ -8,16 +8,10 @@ community, and reports.
 
 from __future__ import annotations
 
-import logging
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from click.core import ParameterSource
@@ -27,44 +21,55 @@ from rich.console import Console
 from rich.progress import Progress as RichProgress
 
 from common.checks import STRATEGIES
-from common.config import MODELS, BatterySpec, MarketRules, RunConfig, commonwatt_home
+from common.config import RunConfig, commonwatt_home
 from common.errors import UserError
 from common.events import EventLog
-from common.tariff import load_tariff, tariff_names
 from datagen.community import prepare_homes, refuse_url
 from datagen.manifest import CommunityManifest
-from datagen.scenario import SCENARIOS
 from datagen.writing import Progress as Told
 from experiments.compare.command import compare as run_comparison
+from experiments.evaluating import EVALUATION, evaluate_days
+from experiments.options import (
+    USUAL_WORKERS,
+    Climate,
+    Data,
+    Day,
+    Days,
+    HomeCount,
+    Init,
+    Model,
+    NeighbourCount,
+    Out,
+    Scenario,
+    Seed,
+    Settings,
+    SettlementName,
+    SolarShare,
+    TariffName,
+    Workers,
+    run_config,
+    whole_path,
+)
 from experiments.settings import with_settings
 from experiments.skill.command import benchmark
+from experiments.through_flower import cause, through_flower, watched
+from experiments.trading import CHART, RESULT, run_trading
 from experiments.training import TRAINING, resume, run_experiment, watch_rounds
 from experiments.training import train as train_in_process
-from market.ledger import read_books
-from report.accounts import accounts, by_span
-from report.chart import day_png
-from report.evaluation import Evaluation, day_outcome, evaluation, spread_days
-from report.evaluator import Homes, observe, optimum_nusd
-from report.events import Event, follow
-from report.observed import Bounds
-from report.privacy import privacy_of
-from report.progress import Progress, show
-from report.results import RunFacts, build_result, write_result
+from report.evaluation import spread_days
+from report.events import follow
 from report.schema import Result
 from report.summary import print_evaluation, print_result
 from report.terminal import mistakes, output_folder
 from report.training import TrainingResult, print_training
-from server.app import EVENTS, LEDGER, run_community
+from server.app import EVENTS, LEDGER
 from server.averaging import check_learning
 from server.checkpoint import MODEL
-from server.launch import LaunchError, Value, run_to_end, simulation_superlink
-from server.local_grid import LocalGrid, new_run_id
+from server.launch import LaunchError, run_to_end
 from server.loopback import deployment
 from server.training_run import ROUNDS
 
-RESULT, CHART, EVALUATION = "result.json", "day.png", "evaluate.json"
 PROJECT = Path(__file__).resolve().parent
-USUAL_WORKERS = min(os.cpu_count() or 1, 8)
 app = ServerApp()
 
 
@@ -76,21 +81,15 @@ def main(grid: Grid, context: Context) -> None:
     training = config.mode == "train"
     events = EventLog(out / EVENTS, watch_rounds(out) if training else None)
     try:
-        started = datetime.now(UTC)
-        manifest = root = None
+        root, data_hash = None, ""
         if config.data != "household":
             root = config.homes_root()
             manifest = _community(config, root)
-            config = _resolved(config, manifest)
+            config, data_hash = _resolved(config, manifest), manifest.data_hash
         if training:
-            data_hash = manifest.data_hash if manifest else ""
             seconds = run_experiment(grid, config, out, events, context.run_id, data_hash).seconds
         else:
-            seconds = run_community(grid, config, out, events)
-            began = time.monotonic()
-            events.write("phase", name="report")
-            _report(config, root, out, manifest, started)
-            seconds["report"] = time.monotonic() - began
+            seconds = run_trading(grid, config, root, out, events, data_hash)
         events.write("run-ended", ok=True, seconds={name: round(value, 2) for name, value in seconds.items()})
     except UserError as error:
         events.write("error", message=str(error), mendable=True)
@@ -148,92 +147,17 @@ def _resolved(config: RunConfig, manifest: CommunityManifest) -> RunConfig:
     return replace(config, homes=len(manifest.homes), date=first, data=manifest.source)
 
 
-# -- after the run --------------------------------------------------------------------------------------------------
-
-
-def _report(
-    config: RunConfig, root: Path | None, out: Path, manifest: CommunityManifest | None, started: datetime
-) -> Result:
-    """Write ``result.json`` and ``day.png``; with the homes' folders at hand also what only their owner may see."""
-    books, tariff, battery = read_books(out / LEDGER), load_tariff(config.tariff), BatterySpec()
-    events = list(follow(out / EVENTS))
-    rounds = [event for event in events if event["event"] == "round"]
-    observed = bounds = None
-    if root is not None:
-        homes = Homes.open(root)
-        observed = observe(homes, books)
-        optimum = optimum_nusd(homes, books, tariff, MarketRules())
-        bounds = None if optimum is None else Bounds(optimum, _with_perfect_forecast(config, root))
-    facts = RunFacts(config, manifest.data_hash if manifest else "", started, datetime.now(UTC))
-    result = build_result(books, rounds, tariff, battery, facts, observed, bounds, privacy_of(events))
-    write_result(result, out / RESULT)
-    day_png(result, out / CHART)
-    return result
-
-
-def _with_perfect_forecast(config: RunConfig, root: Path) -> dict[str, int]:
-    """Cost of each home, n$, in the same run with foresight in place of the forecaster: the same app, in-process."""
-    from client.app import app as client_app
-
-    bound = replace(
-        config,
-        forecaster="perfect",
-        warmup_rounds=0,
-        round_every_slots=0,
-        personalisation="none",
-        dp="none",
-        homes_per_node=config.homes,
-        homes_dir=str(root),
-    )
-    with TemporaryDirectory() as folder:
-        out = Path(folder)
-        events = EventLog(out / EVENTS)
-        run_community(LocalGrid(client_app, 1, bound.flat(), run_id=new_run_id()), bound, out, events)
-        events.close()
-        paid = accounts(read_books(out / LEDGER), load_tariff(config.tariff), BatterySpec())
-    return dict(zip(paid.home_ids, paid.p2p_nusd.tolist(), strict=True))
-
-
 # -- command line ---------------------------------------------------------------------------------------------------
 
 cli = typer.Typer(
-    name="commonwatt", no_args_is_help=True, add_completion=False, rich_markup_mode="rich",
+    name="commonwatt",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     help="Homes with batteries trade energy with each other; each is a Flower client.",
-)  # fmt: skip
+)
 _console = Console(soft_wrap=False)
-
-Scenario = Annotated[str, typer.Option(help=f"Situation of the generated homes: {', '.join(SCENARIOS)}.")]
-HomeCount = Annotated[int | None, typer.Option(min=1, help="Households. \\[default: 10, or as many as --data holds]")]
-NeighbourCount = Annotated[int, typer.Option(min=0, help="Generated homes beside those of --data.")]
-Days = Annotated[int, typer.Option(min=1, help="Days in a row.")]
-Climate = Annotated[
-    str, typer.Option(help="Climate of the generated homes: zone 1 to 16 of California, or a weather file.")
-]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything random; the same seed gives the same trades.")]
-Day = Annotated[
-    str, typer.Option("--date", help="First day, YYYY-MM-DD. \\[default: the scenario's, or the last possible]")
-]
-Data = Annotated[
-    str,
-    typer.Option(
-        help="Real homes: a folder or file of a known format, such as one of 'python -m datagen import'. "
-        "\\[default: generated homes]"
-    ),
-]
-Out = Annotated[Path | None, typer.Option(help="Folder for the results. \\[default: outputs/<date-time>]")]
-TariffName = Annotated[str, typer.Option(help=f"Tariff: {', '.join(tariff_names())}, or a JSON file (OpenEI URDB).")]
-SolarShare = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Share of homes with solar. \\[default: the scenario's; 0.5]")
-]
-SettlementName = Annotated[
-    str, typer.Option("--settlement", help="firm: fills are duties; metered: trade what was metered.")
-]
-Init = Annotated[
-    str, typer.Option(help="Start from this model.safetensors, or that of a run's or checkpoint's folder.")
-]
-Workers = Annotated[int, typer.Option(min=1, help="Worker processes of the simulation.")]
-Model = Annotated[str, typer.Option(help=f"Size of the Transformer: {', '.join(MODELS)}.")]
 
 
 @cli.command()
@@ -258,16 +182,17 @@ def day(
     """Run a trading day through [bold]flwr run[/bold] in simulation mode: each household its own Flower client."""
     with mistakes(LaunchError):
         began = time.monotonic()
-        config = _options(
-            scenario, homes, days, seed, date_, data, tariff, solar_share, settlement, model, climate, neighbours
-        )
+        config = run_config(
+            data=data, homes=homes, neighbours=neighbours, scenario=scenario, days=days, date=date_, seed=seed,
+            tariff=tariff, solar_share=solar_share, settlement=settlement, model=model, climate=climate,
+        )  # fmt: skip
         with output_folder(out) as folder:
             config = replace(
-                config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder), init=_absolute(init)
+                config, slots=slots, homes_dir=str(folder / "homes"), out=str(folder), init=whole_path(init)
             )
             nodes = len(_prepare(config).homes)
             _console.print(f"{nodes} homes are ready; starting Flower")
-            _through_flower(config, folder, nodes, workers)
+            through_flower(PROJECT, config, folder, nodes, workers, _console)
             _show_result(folder, began)
 
 
@@ -293,9 +218,10 @@ def deploy(
     """Run the same app over separate processes on this machine: SuperLink and SuperNodes, with TLS and known keys."""
     with mistakes(LaunchError):
         began = time.monotonic()
-        config = _options(
-            scenario, homes, 1, seed, date_, data, tariff, solar_share, settlement, model, climate, neighbours, 3
-        )
+        config = run_config(
+            data=data, homes=homes, neighbours=neighbours, scenario=scenario, date=date_, seed=seed, tariff=tariff,
+            solar_share=solar_share, settlement=settlement, model=model, climate=climate, usual_homes=3,
+        )  # fmt: skip
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), start_slot=start_slot, slots=slots)
             manifest = _prepare(config)
@@ -310,32 +236,11 @@ def deploy(
                 timeout_s=180.0,
             )
             with (
-                _cause(folder),
+                cause(folder),
                 deployment(folder / "flower", [folder / "homes" / home for home in manifest.homes]) as link,
             ):
-                run_to_end(link, PROJECT, config.flat(), {}, _watch(folder))
+                run_to_end(link, PROJECT, config.flat(), {}, watched(folder, _console))
             _show_result(folder, began)
-
-
-def _options(
-    scenario: str, homes: int | None, days: int, seed: int, date_: str, data: str, tariff: str,
-    solar_share: float | None, settlement: str, model: str, climate: str, neighbours: int, usual_homes: int = 10,
-) -> RunConfig:  # fmt: skip
-    """Run config of the command line's options, checked before anything is written."""
-    refuse_url(data)
-    config = RunConfig(
-        data=str(Path(data).resolve()) if data else "generated",
-        homes=homes if homes is not None else 0 if data else usual_homes, neighbours=neighbours,
-        scenario=scenario, days=days, seed=seed, date=date_, settlement=settlement, model=model,
-        solar_share=-1.0 if solar_share is None else solar_share,
-        tariff=str(Path(tariff).resolve()) if Path(tariff).is_file() else tariff,
-        climate=str(Path(climate).resolve()) if Path(climate).is_file() else climate,
-    )  # fmt: skip
-    config.check()
-    load_tariff(config.tariff)
-    if data and not Path(data).exists():
-        raise UserError(f"--data {data}: no such folder or file")
-    return config
 
 
 def _prepare(config: RunConfig) -> CommunityManifest:
@@ -348,48 +253,6 @@ def _prepare(config: RunConfig) -> CommunityManifest:
     for warning in manifest.warnings:
         _console.print(f"[yellow]warning:[/] {warning}", highlight=False)
     return manifest
-
-
-def _absolute(path: str) -> str:
-    """A path for processes that work elsewhere.
-
-    Raises:
-        UserError: nothing is there.
-    """
-    if path and not Path(path).exists():
-        raise UserError(f"{path}: no such file or folder")
-    return str(Path(path).resolve()) if path else ""
-
-
-def _through_flower(config: RunConfig, folder: Path, nodes: int, workers: int) -> None:
-    """Run the app through ``flwr run`` in simulation mode, and show how it goes."""
-    federation: dict[str, Value] = {
-        "num-supernodes": nodes, "client-resources-num-cpus": 1, "init-args-num-cpus": min(workers, nodes),
-    }  # fmt: skip
-    with _cause(folder), simulation_superlink(folder / "flower") as link:
-        run_to_end(link, PROJECT, config.flat(), federation, _watch(folder))
-
-
-@contextmanager
-def _cause(folder: Path) -> Iterator[None]:
-    """Tell why a run failed in the words of its last event, rather than in those of the processes around it."""
-    try:
-        yield
-    except LaunchError as error:
-        causes = [event for event in follow(folder / EVENTS) if event["event"] == "error"]
-        if not causes:
-            raise
-        text = causes[-1].get("message", "")
-        raise LaunchError(f"{text} ({error})") from None
-
-
-def _watch(folder: Path) -> Callable[[Callable[[], bool]], None]:
-    """What shows a run's progress: its events as they are written."""
-
-    def watch(alive: Callable[[], bool]) -> None:
-        show(follow(folder / EVENTS, alive), _console)
-
-    return watch
 
 
 def _show_result(folder: Path, began: float) -> None:
@@ -423,14 +286,13 @@ def evaluate(
     init: Init = "",
 ) -> None:
     """Measure savings over many test days, with the same app on the in-process grid and a model frozen on each day."""
-    from client.app import app as client_app
-
     with mistakes(LaunchError):
         began = time.monotonic()
-        config = _options(
-            scenario, homes, 1, seed, "", data, tariff, solar_share, settlement, model, climate, neighbours
-        )
-        config = replace(config, forecaster=forecaster, init=_absolute(init))
+        config = run_config(
+            data=data, homes=homes, neighbours=neighbours, scenario=scenario, seed=seed, tariff=tariff,
+            solar_share=solar_share, settlement=settlement, model=model, climate=climate,
+        )  # fmt: skip
+        config = replace(config, forecaster=forecaster, init=whole_path(init))
         config.check()
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
@@ -438,14 +300,8 @@ def evaluate(
             chosen = spread_days(manifest.first_day, manifest.last_day, days, manifest.gap_days)
             config = replace(_resolved(config, manifest), test_days=",".join(chosen))
             config = replace(config, homes_per_node=config.homes)
-            logging.getLogger("flwr").setLevel(logging.ERROR)
-            with Progress(_console) as shown:
-                events = EventLog(folder / EVENTS, lambda event: shown.update(cast(Event, event)))
-                run_community(LocalGrid(client_app, 1, config.flat(), run_id=new_run_id()), config, folder, events)
-            measured = _evaluate(config, folder, manifest.data_hash, began)
-            (folder / EVALUATION).write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            print_evaluation(measured, _console)
-            _console.print(f"[bold]Wrote[/] {folder / EVALUATION}", highlight=False, soft_wrap=True)
+            print_evaluation(evaluate_days(config, folder, manifest.data_hash, began, _console), _console)
+            _say_written(folder, EVALUATION, LEDGER, EVENTS, MODEL)
 
 
 @cli.command()
@@ -467,9 +323,7 @@ def train(
     neighbours: NeighbourCount = 0,
     personalisation: Annotated[str, typer.Option(help="none, head (own heads) or finetune (own copy).")] = "none",
     dp: Annotated[str, typer.Option(help="Differential privacy: none, fixed or adaptive clipping.")] = "none",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key of the run config.")
-    ] = None,
+    settings: Settings = None,
     init: Init = "",
     resumed: Annotated[
         Path | None, typer.Option("--resume", help="Go on with the run in this folder; takes no other option.")
@@ -491,19 +345,22 @@ def train(
             return
         if grid not in ("in-process", "ray"):
             raise UserError(f"--grid {grid}: choose one of: in-process, ray")
-        config = _options(
-            scenario, homes, 1, seed, date_, data, "pge-tou-c", solar_share, "firm", model, climate, neighbours
-        )
+        config = run_config(
+            data=data, homes=homes, neighbours=neighbours, scenario=scenario, date=date_, seed=seed,
+            solar_share=solar_share, model=model, climate=climate,
+        )  # fmt: skip
         config = replace(
             config, mode="train", rounds=rounds, strategy=strategy, personalisation=personalisation, dp=dp,
-            init=_absolute(init),
+            init=whole_path(init),
         )  # fmt: skip
         config = with_settings(config, settings or [])
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
             manifest = _prepare(config)
             if grid == "ray":
-                _through_flower(config, folder, -(-len(manifest.homes) // config.homes_per_node), workers)
+                through_flower(
+                    PROJECT, config, folder, -(-len(manifest.homes) // config.homes_per_node), workers, _console
+                )
                 result = TrainingResult.model_validate_json((folder / TRAINING).read_bytes())
             else:
                 result = train_in_process(_resolved(config, manifest), folder, manifest.data_hash, _console)
@@ -521,17 +378,17 @@ def forecast_benchmark(
     model: Model = "full",
     climate: Climate = "12",
     rounds: Annotated[int, typer.Option(min=1, help="Federated rounds; the other trainings get as many steps.")] = 24,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key of the run config.")
-    ] = None,
+    settings: Settings = None,
     init: Init = "",
     workers: Workers = USUAL_WORKERS,
 ) -> None:
     """Train and score every forecaster on the same homes: naive, ridge, LightGBM, Transformer, hybrid."""
     with mistakes(LaunchError):
         share = 1.0 if solar_share is None and data else solar_share  # real homes keep their panels
-        config = _options(scenario, homes, 1, seed, "", data, "pge-tou-c", share, "firm", model, climate, 0)
-        config = replace(config, rounds=rounds, init=_absolute(init))
+        config = run_config(
+            data=data, homes=homes, scenario=scenario, seed=seed, solar_share=share, model=model, climate=climate
+        )
+        config = replace(config, rounds=rounds, init=whole_path(init))
         config = with_settings(config, settings or [])
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
@@ -561,19 +418,12 @@ def compare(
 
 def _show_training(result: TrainingResult, folder: Path) -> None:
     print_training(result, _console)
-    for name in (TRAINING, ROUNDS, MODEL):
-        _console.print(f"[bold]Wrote[/] {folder / name}", highlight=False, soft_wrap=True)
+    _say_written(folder, TRAINING, ROUNDS, MODEL)
 
 
-def _evaluate(config: RunConfig, folder: Path, data_hash: str, began: float) -> Evaluation:
-    """Figures of the days in the ledger."""
-    tariff, battery, homes = load_tariff(config.tariff), BatterySpec(), Homes.open(Path(config.homes_dir))
-    outcomes = []
-    for books in by_span(read_books(folder / LEDGER)):
-        optimum = optimum_nusd(homes, books, tariff, MarketRules())
-        bounds = None if optimum is None else Bounds(optimum)
-        outcomes.append(day_outcome(books, tariff, battery, observe(homes, books), bounds))
-    return evaluation(outcomes, battery, config, data_hash, time.monotonic() - began)
+def _say_written(folder: Path, *names: str) -> None:
+    for path in (folder / name for name in names if (folder / name).exists()):
+        _console.print(f"[bold]Wrote[/] {path}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -208,6 +208,12 @@ def test_evaluation_from_the_command_line(tmp_path: Path) -> None:
         simulation.cli, ["evaluate", "--model", "tiny", "--homes", "2", "--days", "2", "--out", str(out)]
     )
     assert done.exit_code == 0, done.output
+    for name in ("evaluate.json", "ledger.sqlite", "events.jsonl", "model.safetensors"):
+        assert (out / name).is_file()
+        assert f"Wrote {out / name}" in done.output.replace("\n", "")
+    told = [line for line in done.output.splitlines() if line.startswith("slot")]
+    assert [line.split("  ")[0] for line in told] == ["slot 48 of 96", "slot 96 of 96"], "a line for each day"
+    assert json.loads((out / "events.jsonl").read_text().splitlines()[-1])["event"] == "run-ended"
     measured = json.loads((out / "evaluate.json").read_text())
     figures = {
         "savings_percent_b1", "savings_percent_b0", "captured_share", "homes_worse_off", "peak_window_cut_percent",
