@@ -15,6 +15,7 @@ from common.model import head_start, initial_vector
 from datagen.occupancy import archetype_mix
 from experiments.settings import with_settings
 from server.checkpoint import MODEL, load_checkpoint
+from server.privacy import told
 from tests.experiments.training_cases import options, rounds, trained
 
 
@@ -64,6 +65,16 @@ def test_a_short_history_is_the_homes_own_business(homes_root: Path, tmp_path: P
     first = {h: store_of(homes_root, tmp_path, h).load_state().history_from for h in outcome.homes}
     assert set(first.values()) == {0, outcome.before_slot - 45 * 48}, "some have moved in, the others not"
     assert all(row["accepted"] and row["loss"] for row in rounds(tmp_path))
+
+
+def test_a_deployment_trains_with_noise_that_no_seed_gives_away(homes_root: Path, tmp_path: Path) -> None:
+    models, options_ = [], options(homes_root, data="household", homes_per_node=3, rounds=1, local_steps=1, dp="fixed")
+    for name in ("one", "two"):
+        outcome = trained(options_, tmp_path / name)
+        assert outcome.spent is not None
+        assert not told(outcome.spent, options_)["noise_known"]
+        models.append((tmp_path / name / MODEL).read_bytes())
+    assert models[0] != models[1]
 
 
 def test_a_date_that_leaves_nothing_to_learn_is_refused(homes_root: Path, tmp_path: Path) -> None:
