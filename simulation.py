@@ -150,13 +150,10 @@ def _resolved(config: RunConfig, manifest: CommunityManifest) -> RunConfig:
 # -- command line ---------------------------------------------------------------------------------------------------
 
 cli = typer.Typer(
-    name="commonwatt",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
+    name="commonwatt", no_args_is_help=True, add_completion=False, rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     help="Homes with batteries trade energy with each other; each is a Flower client.",
-)
+)  # fmt: skip
 _console = Console(soft_wrap=False)
 
 
