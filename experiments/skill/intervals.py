@@ -19,8 +19,16 @@ Float = NDArray[np.float32]
 
 WINDOW_DAYS = 28
 PER_DAY = DAY // ORIGIN_STEP
-_WEEK = 7 * PER_DAY
-_FEWEST_DAYS, _BOUNDS, _LEAST_WH, _STRIDE = 14, (0.5, 3.0), 1.0, 4
+_WEEK, _MONTH_DAYS = 7 * PER_DAY, 30
+_FEWEST_DAYS, _LEAST_WH, _STRIDE = 14, 1.0, 4
+_FIRST_DAY_BOUNDS, _LATER_BOUNDS = (0.5, 3.0), (1.0, 2.0)
+"""Bounds of the stretch.  Calm weeks do not promise a calm week or month to come: only the first day's intervals are
+narrowed."""
+
+_RAISE = 0.2
+"""Share of what lies beyond a quantile by which its level is raised a month ahead, and proportionally before it: errors
+of like leads overlap, and four weeks hold few that are independent."""
+
 _NEAR = 2
 """Half-hours before and after one whose errors count for it, too, in the first day."""
 
@@ -44,6 +52,8 @@ def adaptive_quantiles(error: Float, count: int) -> Float:
 def stretched(quantiles: Float, error: Float) -> Float:
     """Quantiles with the outer ones at such distances from the median as the outcomes of late would have asked for.
 
+    The first day's are widened or narrowed, later ones widened alone.
+
     Args:
         quantiles: at origins every three hours, in order, shape ``(origins, horizon, 3)``.
         error: what came, on the same scale, shape ``(origins, horizon)``; what is not known yet is not looked at.
@@ -59,6 +69,8 @@ def stretched(quantiles: Float, error: Float) -> Float:
 def _stretch(beyond: Float, distance: Float, level: float) -> Float:
     """Factor of the ``distance`` of a quantile from the median under which the errors of late fell as often as due.
 
+    It is bounded, and its level raised with the lead.
+
     Args:
         beyond: what came beyond the median, in the quantile's direction, shape ``(origins, horizon)``.
         distance: of the quantile, of the same shape. level: share that should fall below it.
@@ -71,10 +83,12 @@ def _stretch(beyond: Float, distance: Float, level: float) -> Float:
     stretch = np.ones_like(beyond)
     for low in range(0, horizon, DAY):
         day = low // DAY + 1
+        bounds = _FIRST_DAY_BOUNDS if day == 1 else _LATER_BOUNDS
+        raised = level + (1 - level) * _RAISE * (day - 1) / (_MONTH_DAYS - 1)
         for first in range(PER_DAY * (day + _FEWEST_DAYS), origins, _WEEK):
             last = first - PER_DAY * day + 1  # of later origins the outcome is not known
             past = np.sort(ratio[max(last - PER_DAY * WINDOW_DAYS, 0) : last, low : low + DAY : _STRIDE], axis=None)
-            factor = np.clip(past[int(level * (len(past) - 1))], *_BOUNDS)
+            factor = np.clip(past[int(raised * (len(past) - 1))], *bounds)
             stretch[first : first + _WEEK, low : low + DAY] = factor
     return stretch
 
