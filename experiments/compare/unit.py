@@ -117,7 +117,7 @@ def do(unit: Unit, tell: Tell) -> Finished:
     if unit.training == BASELINES:
         add_baselines(bench, ridges)
     else:
-        add_networks(bench, unit.training, vectors, ridges.base, unit.config.model)
+        add_networks(bench, unit.training, vectors, ridges, unit.config.model)
     finished = Finished(
         rows=bench.rows,
         shares={name: {**share.load, "pv": share.pv, "quantiles": share.quantiles}

@@ -19,11 +19,11 @@ from client.features import DAY, MONTH, TRAILING
 from client.ridge import statistics
 from common.config import RunConfig
 from common.ridge import RidgeWeights, add, personal, solve
+from common.spread import Weights
 from common.tariff import load_tariff
-from experiments.skill import baselines, networks, trees
+from experiments.skill import baselines, networks, spread, trees
 from experiments.skill.blend import Shares, Validated, blended, shares
 from experiments.skill.homes import Forecast, Home, Index, open_homes
-from experiments.skill.intervals import PER_DAY, WINDOW_DAYS, adaptive_quantiles
 from experiments.skill.scoring import HomeErrors, SkillRow, score, skill_row
 from experiments.skill.split import ORIGIN_STEP, Split, split_of
 from experiments.skill.training import Progress, train_all
@@ -94,33 +94,44 @@ def run_benchmark(
     say("training the Transformers")
     for training, vectors in train_all(config, split, [home.home_id for home in homes], out, workers, progress):
         say(f"scoring the Transformer, {training}")
-        add_networks(bench, training, vectors, ridges.base, config.model)
+        add_networks(bench, training, vectors, ridges, config.model)
     return bench
 
 
 @dataclass(frozen=True)
 class Ridges:
-    """Linear weights that the homes' data before the validation span gives.
+    """Linear weights that the homes' data before the validation span gives, and corrections of their quantiles.
 
     Attributes:
         common: of all homes, by federation.
         own: of each home alone, by id.
         base: the common ones moved towards the home's own, by id: what the hybrid starts from.
+        common_spread, base_spread: of the quantiles of ``common`` and ``base``, by federation.
+        own_spread: of those of ``own``, each of one home alone, by id.
     """
 
     common: RidgeWeights
     own: Mapping[str, RidgeWeights]
     base: Mapping[str, RidgeWeights]
+    common_spread: Weights
+    own_spread: Mapping[str, Weights]
+    base_spread: Weights
 
 
 def fit_ridges(homes: Sequence[Home], split: Split) -> Ridges:
-    """Fit the linear weights on what all trainings learn from."""
+    """Fit the linear weights, and what corrects their quantiles, on what all trainings learn from."""
     sums = {home.home_id: statistics(home.features, split.validation) for home in homes}
     common = solve(add(sums[home.home_id] for home in homes))
+    own = {home_id: solve(one) for home_id, one in sums.items()}
+    base = {home_id: personal(common, one) for home_id, one in sums.items()}
+    fit = partial(spread.fit_ridge_spread, before_slot=split.validation)
     return Ridges(
         common,
-        own={home_id: solve(one) for home_id, one in sums.items()},
-        base={home_id: personal(common, one) for home_id, one in sums.items()},
+        own,
+        base,
+        common_spread=fit(homes, dict.fromkeys(sums, common)),
+        own_spread={home.home_id: fit([home], own) for home in homes},
+        base_spread=fit(homes, base),
     )
 
 
@@ -128,8 +139,12 @@ def add_baselines(bench: Benchmark, ridges: Ridges) -> None:
     """What people would use instead: naive forecasts, the profile, the ridge of one home and of all."""
     for name in ("persistence", "daily_naive", "weekly_naive", "ewma_profile"):
         bench.add(name.replace("_", "-"), "none", getattr(baselines, name))
-    bench.add("ridge", "local", lambda home, rows: baselines.ridge(home, rows, ridges.own[home.home_id]))
-    bench.add("ridge", "federated", lambda home, rows: baselines.ridge(home, rows, ridges.common))
+
+    def alone(home: Home, rows: Index) -> Forecast:
+        return spread.ridge(home, rows, ridges.own[home.home_id], ridges.own_spread[home.home_id])
+
+    bench.add("ridge", "local", alone)
+    bench.add("ridge", "federated", partial(spread.ridge, weights=ridges.common, spread=ridges.common_spread))
 
 
 def _add_trees(bench: Benchmark, weights: RidgeWeights) -> None:
@@ -159,14 +174,10 @@ def _with_trees(home: Home, rows: Index, below: Forecaster, fitted: trees.Trees)
 
 
 def add_networks(
-    bench: Benchmark,
-    training: str,
-    vectors: Mapping[str, networks.Vector],
-    base: Mapping[str, RidgeWeights],
-    model: str,
+    bench: Benchmark, training: str, vectors: Mapping[str, networks.Vector], ridges: Ridges, model: str
 ) -> None:
     """The Transformer by itself, and with the homes' own ridge in shares that the validation span supports."""
-    said = {home.home_id: _both(bench, home, vectors[home.home_id], base[home.home_id], model) for home in bench.homes}
+    said = {home.home_id: _both(bench, home, vectors[home.home_id], ridges, model) for home in bench.homes}
     bench.add("transformer", training, lambda home, rows: said[home.home_id][1])
     share = shares([_validated(home, bench.split, bench.origins(home), *said[home.home_id]) for home in bench.homes])
     bench.shares[training] = share
@@ -174,18 +185,12 @@ def add_networks(
 
 
 def _both(
-    bench: Benchmark, home: Home, vector: networks.Vector, weights: RidgeWeights, model: str
+    bench: Benchmark, home: Home, vector: networks.Vector, ridges: Ridges, model: str
 ) -> tuple[Forecast, Forecast]:
-    """Ridge, with quantiles of its own errors, and Transformer at all origins."""
+    """Ridge and Transformer at all origins."""
     rows = bench.origins(home)
-    linear = baselines.ridge(home, rows, weights)
-    day = linear.load_wh[:, :DAY]
-    ahead = np.minimum(rows[:, None] + np.arange(DAY), len(home.history) - 1)
-    error = home.features.load[ahead] - day  # of the last origins not all is known; no quantile is made of these
-    count = len(rows) - PER_DAY * (WINDOW_DAYS + 1)
-    quantiles = np.zeros((*day.shape, 3), np.float32)
-    quantiles[-count:] = np.maximum(day[-count:, :, None] + adaptive_quantiles(error, count), 0)
-    return Forecast(linear.load_wh, linear.pv_wh, quantiles), networks.forecast(home, rows, vector, model)
+    linear = spread.ridge(home, rows, ridges.base[home.home_id], ridges.base_spread)
+    return linear, networks.forecast(home, rows, vector, model)
 
 
 def _validation_rows(home: Home, split: Split) -> Index:

@@ -21,13 +21,13 @@ from common.model import initial_vector
 from common.readings import home_folders
 from common.ridge import solve
 from common.tariff import load_tariff
-from experiments.skill import baselines, networks
+from experiments.skill import baselines, networks, spread
 from experiments.skill.baselines import ewma_profile
 from experiments.skill.blend import Validated, blended, shares
 from experiments.skill.homes import Forecast, Home, open_homes
 from experiments.skill.intervals import PER_DAY, WINDOW_DAYS, adaptive_quantiles, rolling_quantiles
 from experiments.skill.scoring import home_errors
-from experiments.skill.split import DAY, split_of
+from experiments.skill.split import DAY, ORIGIN_STEP, split_of
 from experiments.skill.trees import fit_trees, forecast_trees
 
 FIRST = day_slots(local_of(970_000).date()).start
@@ -76,6 +76,17 @@ def test_stretched_quantiles_cover_errors_that_grow():
     assert covered[rolling_quantiles] < covered[adaptive_quantiles]
     assert covered[adaptive_quantiles] == pytest.approx(0.8, abs=0.02)
     assert WINDOW_DAYS == 28
+
+
+def test_only_the_first_day_is_narrowed():
+    horizon, origins = 3 * DAY, PER_DAY * 120
+    rng, calmer = np.random.default_rng(3), np.linspace(4, 1, origins)[:, None]
+    error = (rng.normal(size=(origins, horizon)) * calmer * 100).astype(np.float32)
+    rolling, stretched = (make(error, PER_DAY * 40) for make in (rolling_quantiles, adaptive_quantiles))
+    width = (stretched[..., 2] - stretched[..., 0]) / (rolling[..., 2] - rolling[..., 0])
+    assert width[:, :DAY].mean() < 0.99
+    assert width[:, DAY:].min() > 0.999
+    assert width.max() <= 3.001
 
 
 def test_errors_are_in_kilowatts():
@@ -205,3 +216,29 @@ def test_no_forecaster_sees_what_lies_after_its_origin(homes_root: Path):
             np.testing.assert_array_equal(first.load_quantiles_wh, second.load_quantiles_wh, err_msg=name)
         seen = forecaster(homes[1], rows + 2 * DAY).load_wh
         assert not np.array_equal(seen, forecaster(homes[0], rows + 2 * DAY).load_wh), f"{name}: the test says nothing"
+
+
+def test_the_ridge_learns_and_says_its_quantiles_from_the_past_alone(homes_root: Path):
+    tariff = load_tariff("pge-tou-c")
+    facts, readings, issued = open_home(home_folders(homes_root)[0])
+    cut = readings.end_slot - 8 * DAY
+    late = np.arange(readings.first_slot, readings.end_slot) >= cut
+    other = dataclasses.replace(readings, load_wh=np.where(late, readings.load_wh * 2 + 100, readings.load_wh))
+    found = []
+    for one in (readings, other):
+        history = History(one, one.end_slot, tariff=tariff, forecast=issued)
+        home = Home(facts.home_id, history, HomeFeatures(history))
+        weights = solve(statistics(home.features, cut))
+        learned = spread.fit_ridge_spread([home], {home.home_id: weights}, cut)
+        rows = home.rows(np.arange(cut - 45 * DAY, cut + DAY, ORIGIN_STEP))
+        found.append((learned, spread.ridge(home, rows, weights, learned).load_quantiles_wh, rows, home))
+    (first, before, rows, home), (second, after, *_) = found
+    assert np.abs(first).sum() > 0
+    np.testing.assert_array_equal(first, second)
+    known = rows <= cut - home.features.first_slot
+    np.testing.assert_array_equal(before[known], after[known])
+    assert not np.array_equal(before[~known], after[~known]), "the test says nothing"
+    assert (np.diff(before, axis=2) >= 0).all()
+    assert (before >= 0).all()
+    untaught = spread.fit_ridge_spread([home], {home.home_id: weights}, home.features.first_slot + 40 * DAY)
+    assert not untaught.any()
