@@ -23,31 +23,35 @@ ROUNDS = 12
 PENALTY = 1e-3
 """Ridge penalty per sample: without evidence the weights stay at zero, and the quantiles as they were."""
 
+LONE_PENALTY = 1e-2
+"""The same where one home learns alone: it has fewer samples to the same number of weights."""
+
 Sums = Mapping[str, NDArray[np.float64]]
 Weights = NDArray[np.float32]
 """One row a level of :data:`common.metrics.QUANTILES`, shape ``(3, features)``."""
 
 
-def solve_spread(total: Sums) -> Weights:
+def solve_spread(total: Sums, penalty: float = PENALTY) -> Weights:
     """Weights of the next round.
 
     Args:
         total: ``gram`` of shape ``(3, features, features)``, ``cross`` ``(3, features)`` and ``count`` ``(1,)``, summed
             over homes (:func:`client.spread.spread_sums`).
+        penalty: per sample.
     """
     gram, cross = total["gram"], total["cross"]
-    penalty = PENALTY * max(float(total["count"][0]), 1.0) * np.eye(gram.shape[-1])
-    return np.linalg.solve(gram + penalty, cross[:, :, None])[:, :, 0].astype(np.float32)
+    shrink = penalty * max(float(total["count"][0]), 1.0) * np.eye(gram.shape[-1])
+    return np.linalg.solve(gram + shrink, cross[:, :, None])[:, :, 0].astype(np.float32)
 
 
-def fit_spread(ask: Callable[[Weights], Iterable[Sums]], features: int) -> Weights:
+def fit_spread(ask: Callable[[Weights], Iterable[Sums]], features: int, penalty: float = PENALTY) -> Weights:
     """Weights after :data:`ROUNDS` rounds, the first from zero.
 
     Args:
         ask: the homes' sums at given weights, in an order that does not change.
-        features: columns of the homes' design.
+        features: columns of the homes' design. penalty: per sample.
     """
     weights = np.zeros((3, features), np.float32)
     for _ in range(ROUNDS):
-        weights = solve_spread(add(ask(weights)))
+        weights = solve_spread(add(ask(weights)), penalty)
     return weights

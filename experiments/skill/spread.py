@@ -11,7 +11,7 @@ from client.features import DAY, TRAILING
 from client.ridge import load_base
 from client.spread import SPREAD_FEATURES, beyond_rolling, corrected_quantiles, spread_design, spread_sums
 from common.ridge import RidgeWeights
-from common.spread import Sums, Weights, fit_spread
+from common.spread import LONE_PENALTY, PENALTY, Sums, Weights, fit_spread
 from experiments.skill import baselines
 from experiments.skill.homes import Float, Forecast, Home, Index
 from experiments.skill.intervals import PER_DAY, WINDOW_DAYS, rolling_quantiles
@@ -36,7 +36,9 @@ def fit_ridge_spread(homes: Sequence[Home], weights: Mapping[str, RidgeWeights],
     def ask(last: Weights) -> Iterator[Sums]:
         return (spread_sums(design, beyond, last) for design, beyond in parts)
 
-    return fit_spread(ask, SPREAD_FEATURES) if parts else np.zeros((3, SPREAD_FEATURES), np.float32)
+    if not parts:
+        return np.zeros((3, SPREAD_FEATURES), np.float32)
+    return fit_spread(ask, SPREAD_FEATURES, LONE_PENALTY if len(homes) == 1 else PENALTY)
 
 
 def _lesson(home: Home, weights: RidgeWeights, before_slot: int) -> tuple[Float, Float] | None:
