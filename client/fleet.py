@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Flow, Mode, follow
 from client.household import Household
-from client.planner import Outlook, PlannedFlows, grid_charge_caps_wh, indicative_plan, mode_at_prices, stored_value
+from client.outlook import Outlook
+from client.planner import (
+    PlannedFlows,
+    grid_charge_caps_wh,
+    indicative_plan,
+    mode_at_prices,
+    scenario_mean,
+    stored_value,
+)
 from client.trading import Offers, Position, size_orders
 from common.clock import local_of
 from common.config import MarketRules
@@ -115,8 +123,9 @@ class Fleet:
         buy, sell = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
         # A home that never traded would have no guard against the community's rebound either.
         alone_value = stored_value(self._bank, _after_first(outlook, None))
-        alone = mode_at_prices(self._bank, alone_value, buy, sell, self._bank.max_slot_wh)
-        mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], self._bank.max_slot_wh))
+        net, power = scenario_mean(outlook.net_wh[:, :, 0]), self._bank.max_slot_wh
+        alone = mode_at_prices(self._bank, alone_value, buy, sell, power, net)
+        mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], power), net)
         position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
         offers = size_orders(position, quote.price_uusd, self._sell_left(quote.slot), self._rules)
         for i, home in enumerate(self.homes):

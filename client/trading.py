@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints
-from client.planner import NUSD_PER_UUSD, StoredValue, scenario_mean
+from client.outlook import NUSD_PER_UUSD
+from client.planner import StoredValue, scenario_mean
 from common.config import MarketRules
 from common.units import WH_PER_KWH
 
@@ -93,7 +94,8 @@ def size_orders(position: Position, price_uusd: int, sell_left_wh: Ints, rules: 
 
     Returns:
         The orders that no home expects to lose by: each Wh of a bid is worth more than the price, each Wh of an offer
-        less than the seller's share of it.
+        less than the seller's share of it.  None where exporting pays more than importing costs: homes export then, and
+        nobody may buy to export.
     """
     received = price_uusd * rules.delivered_share
     buy = _largest(lambda wh: position.worth_uusd(wh - 0.5) > price_uusd, len(position.bank))
@@ -103,6 +105,8 @@ def size_orders(position: Position, price_uusd: int, sell_left_wh: Ints, rules: 
     buy, sell = np.minimum(buy, most_buy), np.minimum(np.minimum(sell, most_sell), np.maximum(sell_left_wh, 0))
     highest_bid = np.floor(position.worth_uusd(buy - 0.5))
     lowest_ask = np.ceil(position.worth_uusd(0.5 - sell) / rules.delivered_share)
+    if position.export_uusd > position.import_uusd:
+        buy, sell = np.zeros_like(buy), np.zeros_like(sell)
     limit = np.where(buy > 0, highest_bid, np.where(sell > 0, lowest_ask, price_uusd))
     return Offers(buy, sell, np.clip(limit, rules.floor_uusd, rules.ceiling_uusd).astype(np.int64))
 

@@ -3,6 +3,10 @@
 No policy can cost a community less than :func:`community_optimum` with the same batteries, tariff and rules; no home
 without trade can pay less than :func:`own_battery_optimum`.  The floor price and the size of a transaction do not limit
 the optimum: trade only moves money between homes.
+
+Where the export price is above the import price, a meter that nets within the slot keeps energy from passing from grid
+to grid.  The program is convex and takes the envelope of that: a home exports in proportion to its discharge, as the
+planner's own envelope has it (:mod:`client.planner`).  It stays a bound, a little below what any policy can reach.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
-from scipy.sparse import coo_array, csr_array, eye_array, hstack, kron, vstack
+from scipy.sparse import coo_array, csr_array, diags_array, eye_array, hstack, kron, vstack
 
 from common.config import BatterySpec, MarketRules
 from common.units import UUSD_PER_USD, WH_PER_KWH
@@ -93,13 +97,13 @@ def _solve(community: Community, *, trade: bool) -> Optimum:
     nothing = np.zeros(cells)
     objective = np.concatenate([np.tile(buy, homes), -np.tile(sell, homes), *[nothing] * 4, -final.ravel()])
     equal_a, equal_b = _equations(community)
-    limit_a, limit_b = _daily_limit(community)
+    limits = [_no_passing_through(community), *([_daily_limit(community)] if trade else [])]
     result = linprog(  # type: ignore[call-overload]  # its stubs know no sparse matrices
         objective,
         A_eq=equal_a,
         b_eq=equal_b,
-        A_ub=limit_a if trade else None,
-        b_ub=limit_b if trade else None,
+        A_ub=vstack([left for left, _ in limits]),
+        b_ub=np.concatenate([right for _, right in limits]),
         bounds=_bounds(community, trade=trade),
         method="highs",
     )
@@ -148,6 +152,29 @@ def _daily_limit(community: Community) -> tuple[csr_array, Floats]:
     shape = (homes * days, len(_FLOWS) * homes * slots)
     limit_kwh = community.rules.daily_sell_limit_wh / WH_PER_KWH
     return csr_array((np.ones(homes * slots), (rows, sold)), shape=shape), np.full(homes * days, limit_kwh)
+
+
+def _no_passing_through(community: Community) -> tuple[csr_array, Floats]:
+    """Of each home and each slot whose export price is above the import price: what leaves comes from behind the meter.
+
+    A home that discharges d of at most P with need N exports at most max(d - N, 0), which is at most d (P - N) / P;
+    one that charges c from its surplus S exports at most max(S - c, 0), which is at most S (P - c) / P.  It does not do
+    both.
+    """
+    homes, slots = community.net_wh.shape
+    cells = homes * slots
+    net = community.net_wh / WH_PER_KWH
+    power = np.array([spec.max_slot_kwh for spec in community.batteries])[:, None]
+    need, surplus = (np.minimum(np.maximum(n, 0.0), power) for n in (net, -net))
+    share = 1.0 / np.where(power > 0.0, power, 1.0)
+    of_charge, of_discharge = (surplus * share).ravel(), ((power - need) * share).ravel()
+    one = np.ones(cells)
+    parts = {"export": one, "sold": one, "charge": of_charge, "discharge": -of_discharge}
+    exported = hstack([diags_array(parts.get(flow, np.zeros(cells))) for flow in _FLOWS])
+    moved = hstack([diags_array(one * (flow in ("charge", "discharge"))) for flow in _FLOWS])
+    dear = np.flatnonzero(np.tile(community.export_uusd > community.import_uusd, homes))
+    left = vstack([csr_array(exported)[dear], csr_array(moved)[dear]])
+    return csr_array(left), np.concatenate([np.maximum(-net, 0.0).ravel()[dear], np.repeat(power, slots)[dear]])
 
 
 def _bounds(community: Community, *, trade: bool) -> Floats:

@@ -32,11 +32,12 @@ def sdr_price(surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int,
         rules: the market's floor and ceiling, and its loss.
 
     Returns:
-        u$ per delivered kWh, between the market's floor and an eighth under the import price (or the ceiling).
+        u$ per delivered kWh, between the market's floor and an eighth under the import price (or the ceiling).  The
+        latter where exporting pays what a neighbour could: then nobody sells, and no price would change that.
     """
     highest = max(rules.floor_uusd, min(rules.ceiling_uusd, import_uusd - import_uusd // _UNDER_IMPORT))
     deliverable = rules.deliverable_wh(surplus_wh)
-    if deliverable == 0:
+    if deliverable == 0 or export_uusd >= import_uusd * rules.delivered_share:
         return highest
     if deliverable >= need_wh:
         return rules.floor_uusd

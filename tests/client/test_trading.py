@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.battery import BatteryBank, follow
-from client.planner import Outlook, mode_at_prices, stored_value
+from client.outlook import Outlook
+from client.planner import mode_at_prices, stored_value
 from client.trading import Position, size_orders
 from common.config import BatterySpec, MarketRules
 

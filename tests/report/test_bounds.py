@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from client.battery import BatteryBank, follow
-from client.planner import Outlook, mode_at_prices, stored_value
+from client.outlook import Outlook
+from client.planner import mode_at_prices, stored_value
 from common.config import BatterySpec, MarketRules
 from report.bounds import Community, community_optimum, own_battery_optimum
 
