@@ -5,7 +5,7 @@ A slot has four ways through the battery: to the load, out to the grid, in from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,6 @@ from client.battery import BatteryBank, Floats, Ints
 from common.units import WH_PER_KWH
 
 NUSD_PER_UUSD = 1000
-BEYOND_NUSD = 1e12
-"""Value of energy under the reserve, which is not to be had; minus this above the ceiling. $1000 a kWh."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,12 @@ class Outlook:
         )
 
     @property
+    def exporting_pays(self) -> NDArray[np.bool_]:
+        """Whether the export price is above the import price, of the shape of the prices."""
+        pays: NDArray[np.bool_] = self.export_uusd > self.import_uusd
+        return pays
+
+    @property
     def terminal_nusd(self) -> Floats:
         """Terminal value in whole n$, shape ``(H,)``."""
         terminal: Floats = np.rint(np.multiply(self.terminal_uusd, float(NUSD_PER_UUSD)))
@@ -85,46 +89,37 @@ class Worth:
     from_grid: Floats
 
 
-def reach_kwh(bank: BatteryBank, net_wh: Floats, cap_wh: Floats | None) -> Reach:
-    """Reach of batteries in slots of net load ``net_wh``, ``(h, K, T)``, with caps ``(h, T)`` on grid charging."""
-    net, power = net_wh.transpose(2, 0, 1) / WH_PER_KWH, bank.max_slot_wh[:, None] / WH_PER_KWH
+def reach_of(bank: BatteryBank, outlook: Outlook) -> Reach:
+    """Reach in each slot of an outlook; no grid charging where the export price is above the import price."""
+    net, power = outlook.net_wh.transpose(2, 0, 1) / WH_PER_KWH, bank.max_slot_wh[:, None] / WH_PER_KWH
     to_load, from_surplus = np.minimum(np.maximum(net, 0.0), power), np.minimum(np.maximum(-net, 0.0), power)
     from_grid: Floats = power - from_surplus
-    if cap_wh is not None:
-        from_grid = np.minimum(from_grid, cap_wh.T[:, :, None] / WH_PER_KWH)
+    if outlook.grid_charge_cap_wh is not None:
+        from_grid = np.minimum(from_grid, outlook.grid_charge_cap_wh.T[:, :, None] / WH_PER_KWH)
+    if outlook.exporting_pays.any():
+        from_grid = np.where(np.atleast_2d(outlook.exporting_pays).T[:, :, None], 0.0, from_grid)
     return Reach(to_load, power - to_load, from_surplus, from_grid)
 
 
-def worth_nusd(bank: BatteryBank, prices: tuple[Floats, Floats], reach: Reach) -> Worth:
-    """Worth at import and export prices, u$/kWh, shape ``(T, 1 or h, 1)``: the slope of each slot's envelope."""
-    efficiency = bank.one_way_efficiency[:, None]
-    buy, sell = (price * NUSD_PER_UUSD for price in prices)
-    plain = Worth(*(np.rint(w) for w in (buy * efficiency, sell * efficiency, sell / efficiency, buy / efficiency)))
-    dear = sell > buy
-    if not dear.any():
-        return plain
-    earned, paid = buy * reach.to_load + sell * reach.exported, sell * reach.from_surplus + buy * reach.from_grid
-    out, into = (reach.to_load + reach.exported) / efficiency, (reach.from_surplus + reach.from_grid) * efficiency
-    apart_out, apart_in = _mean(earned, out, 0.0), _mean(paid, into, BEYOND_NUSD)
-    # Where a discharge earns more than a charge costs, only the mixture of full charge and full discharge is left.
-    both = _mean(earned + paid, out + into, 0.0)
-    mean_out, mean_in = (np.rint(np.where(apart_out > apart_in, both, apart)) for apart in (apart_out, apart_in))
-    return Worth(
-        to_load=np.where(dear, mean_out, plain.to_load),
-        exported=np.where(dear, mean_out, plain.exported),
-        from_surplus=np.where(dear, mean_in, plain.from_surplus),
-        from_grid=np.where(dear, mean_in, plain.from_grid),
-    )
-
-
-def _mean(amount: Floats, energy: Floats, of_nothing: float) -> Floats:
-    mean: Floats = np.divide(amount, energy, out=np.full_like(amount, of_nothing), where=energy > 0.0)
-    return mean
-
-
 def worth_of(bank: BatteryBank, outlook: Outlook) -> Worth:
-    """Worth in each slot of an outlook."""
+    """Worth in each slot of an outlook.
+
+    Where the export price is above the import price, all of a discharge is worth the mean price of a full one: the
+    envelope of what it earns, of which the part to the load earns less than the rest.
+    """
+    efficiency = bank.one_way_efficiency[:, None]
     buy, sell = (
-        np.atleast_2d(price).T[:, :, None].astype(np.float64) for price in (outlook.import_uusd, outlook.export_uusd)
+        np.atleast_2d(price).T[:, :, None].astype(np.float64) * NUSD_PER_UUSD
+        for price in (outlook.import_uusd, outlook.export_uusd)
     )
-    return worth_nusd(bank, (buy, sell), reach_kwh(bank, outlook.net_wh, outlook.grid_charge_cap_wh))
+    worth = Worth(*(np.rint(w) for w in (buy * efficiency, sell * efficiency, sell / efficiency, buy / efficiency)))
+    if not outlook.exporting_pays.any():
+        return worth
+    reach = reach_of(bank, outlook)
+    power = np.maximum(reach.to_load + reach.exported, np.finfo(np.float64).tiny)
+    mean = np.rint((buy * reach.to_load + sell * reach.exported) / power * efficiency)
+    return replace(
+        worth,
+        to_load=np.where(sell > buy, mean, worth.to_load),
+        exported=np.where(sell > buy, mean, worth.exported),
+    )

@@ -10,9 +10,9 @@ which is the exact Bellman recursion of the plan's linear program (tests hold it
 for all homes, scenarios and levels at once.
 
 Where the export price is above the import price, a slot's worth is not concave: a discharge first saves the cheap
-import, then earns the dear export, and the meter nets within the slot, so that no energy passes from grid to grid.
-There the plan takes the concave envelope of the slot: a full discharge at its mean price, a full charge at its mean
-price, or a mixture of both (tests hold it against a linear program with the same envelope).
+import, then earns the dear export.  There the plan takes the concave envelope of the slot, all of the discharge at the
+mean price of a full one, and nothing is charged from the grid (tests hold it against a linear program with the same
+envelope).
 
 Levels are whole nano-dollars per stored kWh (``_nusd``, kept in floats), so that ties between slots are exact and sums
 over scenarios do not depend on which other homes are in the array.
@@ -27,10 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints, Mode
-from client.outlook import BEYOND_NUSD, NUSD_PER_UUSD, Outlook, reach_kwh, worth_nusd, worth_of
+from client.outlook import NUSD_PER_UUSD, Outlook, reach_of, worth_of
 from common.tariff import charge_windows
 from common.units import WH_PER_KWH
 
+_BEYOND_NUSD = 1e12
+"""Value of energy under the reserve, which is not to be had; minus this above the ceiling. $1000 a kWh."""
 _BLOCK_CELLS = 200_000
 """Cells (slot, home, scenario, level) that are worked on at once: about what a core's cache holds."""
 _MOST_MEAN_LEVELS = 64
@@ -102,7 +104,7 @@ def mode_at_prices(
             above the import price. None for none.
     """
     if export_uusd > import_uusd:
-        return _mode_where_exporting_pays(bank, value, import_uusd, export_uusd, grid_charge_limit_wh, net_wh)
+        return _mode_where_exporting_pays(bank, value, import_uusd, export_uusd, net_wh)
     buy, sell, efficiency = import_uusd * NUSD_PER_UUSD, export_uusd * NUSD_PER_UUSD, bank.one_way_efficiency
     grid_charge_to = value.worth_at_least(np.rint(buy / efficiency))
     return Mode(
@@ -120,24 +122,21 @@ def _mode_where_exporting_pays(
     value: StoredValue,
     import_uusd: int,
     export_uusd: int,
-    grid_charge_limit_wh: Floats,
     net_wh: Floats | None,
 ) -> Mode:
-    """Mode for a slot whose export price is above the import price: batteries discharge, charge, or stand still.
+    """Mode for a slot whose export price is above the import price.
 
-    They discharge whatever the load is where the mean price of a full discharge pays, and charge where the mean price
-    of a full charge does; both prices are those of the load that is expected.
+    Batteries discharge, whatever the load is, while the mean price of a full discharge pays; the price is that of the
+    load that is expected.  None charges from the grid.
     """
     expected = np.zeros(len(bank)) if net_wh is None else net_wh
-    prices = np.full((1, 1, 1), float(import_uusd)), np.full((1, 1, 1), float(export_uusd))
-    reach = reach_kwh(bank, expected[:, None, None], grid_charge_limit_wh[:, None])
-    worth = worth_nusd(bank, prices, reach)
+    slot = Outlook(expected[:, None, None], np.array([import_uusd]), np.array([export_uusd]), 0.0)
+    worth = worth_of(bank, slot)
     discharge_to = value.worth_at_least(worth.exported[0, :, 0])
-    charge_to = value.worth_at_least(worth.from_grid[0, :, 0])
     return Mode(
-        grid_charge_to_kwh=charge_to,
-        grid_charge_limit_wh=grid_charge_limit_wh,
-        surplus_charge_to_kwh=charge_to,
+        grid_charge_to_kwh=bank.reserve_kwh,
+        grid_charge_limit_wh=np.zeros(len(bank)),
+        surplus_charge_to_kwh=value.worth_at_least(worth.from_surplus[0, :, 0]),
         discharge_to_load_down_to_kwh=discharge_to,
         discharge_to_export_down_to_kwh=discharge_to,
     )
@@ -170,12 +169,11 @@ def _mean_levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
     With more than :data:`_MOST_MEAN_LEVELS` of them the slope is read at some: the plan's energies stay exact, the
     slope between two such levels is taken as the lower one's.
     """
-    dear: NDArray[np.bool_] = np.any(np.atleast_2d(outlook.export_uusd > outlook.import_uusd), axis=0)
-    if not dear.any():
+    pays: NDArray[np.bool_] = np.any(np.atleast_2d(outlook.exporting_pays), axis=0)
+    if not pays.any():
         return np.empty((len(bank), 0))
-    worth = worth_of(bank, outlook.slots(dear))
-    means = np.stack([worth.exported, worth.from_grid])  # (2, T, h, K)
-    means = np.sort(np.moveaxis(means, 2, 0).reshape(len(bank), -1), axis=1)
+    means = worth_of(bank, outlook.slots(pays)).exported  # (T, h, K)
+    means = np.sort(np.moveaxis(means, 1, 0).reshape(len(bank), -1), axis=1)
     count = means.shape[1]
     return means[:, np.linspace(0, count - 1, min(count, _MOST_MEAN_LEVELS)).round().astype(int)]
 
@@ -203,7 +201,7 @@ def _energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Ite
 
 def _change_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Floats:
     """Discharges that earn at least each level less charges that cost less, stored kWh, shape ``(T, h, K, L)``."""
-    reach, worth = reach_kwh(bank, outlook.net_wh, outlook.grid_charge_cap_wh), worth_of(bank, outlook)
+    reach, worth = reach_of(bank, outlook), worth_of(bank, outlook)
     efficiency, level = bank.one_way_efficiency[:, None], levels[:, None, :]
     change: Floats = (reach.to_load / efficiency)[..., None] * (worth.to_load[..., None] >= level)
     change += (reach.exported / efficiency)[..., None] * (worth.exported[..., None] >= level)
@@ -226,15 +224,15 @@ def _mean_over_scenarios(bank: BatteryBank, above: Floats, levels: Floats) -> St
     edges = np.concatenate([reserve, inner, ceiling], axis=1)
     drops = np.concatenate(
         [
-            scenarios * (BEYOND_NUSD - levels[:, :1]),
+            scenarios * (_BEYOND_NUSD - levels[:, :1]),
             np.tile(levels[:, :-1] - levels[:, 1:], (1, scenarios)),
-            scenarios * (levels[:, -1:] + BEYOND_NUSD),
+            scenarios * (levels[:, -1:] + _BEYOND_NUSD),
         ],
         axis=1,
     )
     order = np.argsort(edges, axis=1, kind="stable")
     fallen = np.cumsum(np.take_along_axis(drops, order, axis=1), axis=1)  # whole n$: exact in any order
-    value = scenarios * BEYOND_NUSD - np.concatenate([np.zeros((homes, 1)), fallen], axis=1)
+    value = scenarios * _BEYOND_NUSD - np.concatenate([np.zeros((homes, 1)), fallen], axis=1)
     return StoredValue(np.take_along_axis(edges, order, axis=1), value / scenarios)
 
 
@@ -271,7 +269,7 @@ def _roll_out(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: F
     """Mean import, grid charging and export of the scenarios' plans, kWh, shape ``(3, h, slots)``."""
     bands = _bands_kwh(bank, outlook, levels, slots)
     soon = outlook.slots(slice(slots))
-    efficiency, reach = bank.one_way_efficiency[:, None], reach_kwh(bank, soon.net_wh, soon.grid_charge_cap_wh)
+    efficiency, reach = bank.one_way_efficiency[:, None], reach_of(bank, soon)
     net = soon.net_wh.transpose(2, 0, 1) / WH_PER_KWH  # (slots, h, K), like all below
     most = np.stack([reach.from_surplus * efficiency, reach.from_grid * efficiency])
     most = np.concatenate([most, np.stack([reach.to_load / efficiency, reach.exported / efficiency])])

@@ -5,8 +5,9 @@ without trade can pay less than :func:`own_battery_optimum`.  The floor price an
 the optimum: trade only moves money between homes.
 
 Where the export price is above the import price, a meter that nets within the slot keeps energy from passing from grid
-to grid.  The program is convex and takes the envelope of that: a home exports in proportion to its discharge, as the
-planner's own envelope has it (:mod:`client.planner`).  It stays a bound, a little below what any policy can reach.
+to grid, and no battery charges from the grid, as homes do not either.  The program is convex and takes the envelope of
+that: a home exports in proportion to its discharge, the envelope of :mod:`client.planner`.  It stays a bound, a little
+below what any policy can reach.
 """
 
 from __future__ import annotations
@@ -157,24 +158,19 @@ def _daily_limit(community: Community) -> tuple[csr_array, Floats]:
 def _no_passing_through(community: Community) -> tuple[csr_array, Floats]:
     """Of each home and each slot whose export price is above the import price: what leaves comes from behind the meter.
 
-    A home that discharges d of at most P with need N exports at most max(d - N, 0), which is at most d (P - N) / P;
-    one that charges c from its surplus S exports at most max(S - c, 0), which is at most S (P - c) / P.  It does not do
-    both.
+    A home that discharges d of at most P with need N exports at most max(d - N, 0), which is at most d (P - N) / P; one
+    with surplus S that charges c of it exports S - c + d.
     """
     homes, slots = community.net_wh.shape
     cells = homes * slots
     net = community.net_wh / WH_PER_KWH
     power = np.array([spec.max_slot_kwh for spec in community.batteries])[:, None]
-    need, surplus = (np.minimum(np.maximum(n, 0.0), power) for n in (net, -net))
-    share = 1.0 / np.where(power > 0.0, power, 1.0)
-    of_charge, of_discharge = (surplus * share).ravel(), ((power - need) * share).ravel()
+    above_need = (power - np.clip(net, 0.0, power)) / np.where(power > 0.0, power, 1.0)
     one = np.ones(cells)
-    parts = {"export": one, "sold": one, "charge": of_charge, "discharge": -of_discharge}
-    exported = hstack([diags_array(parts.get(flow, np.zeros(cells))) for flow in _FLOWS])
-    moved = hstack([diags_array(one * (flow in ("charge", "discharge"))) for flow in _FLOWS])
-    dear = np.flatnonzero(np.tile(community.export_uusd > community.import_uusd, homes))
-    left = vstack([csr_array(exported)[dear], csr_array(moved)[dear]])
-    return csr_array(left), np.concatenate([np.maximum(-net, 0.0).ravel()[dear], np.repeat(power, slots)[dear]])
+    parts = {"export": one, "sold": one, "charge": one, "discharge": -above_need.ravel()}
+    left = hstack([diags_array(parts.get(flow, 0.0 * one)) for flow in _FLOWS])
+    pays = np.flatnonzero(np.tile(community.export_uusd > community.import_uusd, homes))
+    return csr_array(csr_array(left)[pays]), np.maximum(-net, 0.0).ravel()[pays]
 
 
 def _bounds(community: Community, *, trade: bool) -> Floats:
@@ -183,6 +179,8 @@ def _bounds(community: Community, *, trade: bool) -> Floats:
     low, high = np.zeros((len(_FLOWS), homes, slots)), np.full((len(_FLOWS), homes, slots), np.inf)
     power = np.array([spec.max_slot_kwh for spec in community.batteries])[:, None]
     high[_FLOWS.index("charge")] = high[_FLOWS.index("discharge")] = power
+    pays, surplus = community.export_uusd > community.import_uusd, np.maximum(-community.net_wh, 0) / WH_PER_KWH
+    high[_FLOWS.index("charge")][:, pays] = np.minimum(surplus, power)[:, pays]
     if not trade:
         high[_FLOWS.index("bought")] = high[_FLOWS.index("sold")] = 0.0
     low[_FLOWS.index("stored")] = np.array([spec.reserve_kwh for spec in community.batteries])[:, None]
