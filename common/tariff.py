@@ -5,7 +5,8 @@ and ``energyratestructure`` (per period a list of tiers, of which the first one'
 https://openei.org/services/doc/rest/util_rates/.  What an exported kWh earns is, in this order,
 ``export_usd_per_kwh_by_hour`` (``weekday`` and ``weekend``, each 12 months x 24 local hours), the tier's ``sell``, or
 ``export_usd_per_kwh``; it may be above the import price.  Beside it: ``label``, ``name``, ``utility``,
-``effective_date``, ``sheet``, ``source``, and ``notes`` (what is left out of the bill).
+``effective_date``, ``sheet``, ``source``, ``notes``, and ``leaves_out``: what a bill leaves out besides the fixed
+charges, demand charges and higher tiers that the file names in URDB's own fields.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Tariff(BaseModel):
     export_usd_per_kwh_by_hour: _ByHour | None = None
     sheet: str = ""
     notes: str = ""
+    leaves_out: list[str] = []
 
     _blocks: dict[int, NDArray[np.int64]] = PrivateAttr(default_factory=dict)
 
@@ -104,9 +106,9 @@ class Tariff(BaseModel):
         return self.export_usd_per_kwh if tier.sell is None else tier.sell
 
     @property
-    def bill_notes(self) -> str:
-        """What there is to know of a bill at this tariff, above all what it leaves out."""
-        return " ".join(part for part in (self.notes, left_out(self.model_dump())) if part)
+    def left_out(self) -> str:
+        """What a bill at this tariff leaves out, in words, separated by commas; empty for nothing that is known."""
+        return ", ".join([*left_out(self.model_dump()), *self.leaves_out])
 
     def import_uusd(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Import price of each slot, u$/kWh, shape ``(n,)``."""

@@ -75,8 +75,8 @@ def advice(fields: Mapping[str, Any], missing: str) -> str:
     return ""
 
 
-def left_out(fields: Mapping[str, Any]) -> str:
-    """What a tariff charges that a bill per kWh at the first tier leaves out, in words; empty for nothing."""
+def left_out(fields: Mapping[str, Any]) -> list[str]:
+    """What a tariff charges that a bill per kWh at the first tier leaves out, in words."""
     parts = []
     for amount, units, name in (
         ("fixedchargefirstmeter", "fixedchargeunits", "a fixed charge"),
@@ -95,7 +95,7 @@ def left_out(fields: Mapping[str, Any]) -> str:
     ):
         if any(tier.get("rate") or tier.get("adj") for period in fields.get(key) or [] for tier in period):
             parts.append(name)
-    return f"Left out of the bill: {', '.join(parts)}." if parts else ""
+    return parts
 
 
 def _date(seconds: object) -> str:
