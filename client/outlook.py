@@ -1,6 +1,7 @@
 """What the planner knows of the coming slots, and what a stored kWh earns or costs in each of them.
 
-A slot has four ways through the battery: to the load, out to the grid, in from the home's surplus, in from the grid.
+A slot has ways through the battery: to the load, to neighbours, out to the grid; in from the home's surplus (which else
+neighbours or the grid would take), in from the grid.
 """
 
 from __future__ import annotations
@@ -17,6 +18,23 @@ NUSD_PER_UUSD = 1000
 
 
 @dataclass(frozen=True)
+class Sales:
+    """What neighbours are expected to take from a home in the coming ``T`` slots, before the rest is exported.
+
+    Attributes:
+        price_uusd: what the home gets for it, u$ per injected kWh, shape ``(T,)``.
+        most_wh: injected Wh a slot, shape ``(T,)``.
+    """
+
+    price_uusd: Ints
+    most_wh: Floats
+
+    def slots(self, some: slice | NDArray[np.bool_]) -> Sales:
+        """The sales of some of the slots."""
+        return Sales(self.price_uusd[some], self.most_wh[some])
+
+
+@dataclass(frozen=True)
 class Outlook:
     """What the planner knows of the coming ``T`` slots.
 
@@ -26,6 +44,7 @@ class Outlook:
         terminal_uusd: value of a stored kWh after the last slot, u$ (off-peak price over one-way efficiency); one for
             all homes or shape ``(H,)``.
         grid_charge_cap_wh: most AC energy to charge from the grid in each slot, shape ``(H, T)``; None for no cap.
+        sales: what neighbours take, where the price lies between export and import; None for no trade.
     """
 
     net_wh: Floats
@@ -33,6 +52,7 @@ class Outlook:
     export_uusd: Ints
     terminal_uusd: float | Floats
     grid_charge_cap_wh: Floats | None = None
+    sales: Sales | None = None
 
     def homes(self, part: slice) -> Outlook:
         """The outlook of some of the homes."""
@@ -43,6 +63,7 @@ class Outlook:
             self.export_uusd[part] if self.export_uusd.ndim > 1 else self.export_uusd,
             self.terminal_nusd[part] / NUSD_PER_UUSD,
             None if cap is None else cap[part],
+            self.sales,
         )
 
     def slots(self, some: slice | NDArray[np.bool_]) -> Outlook:
@@ -54,6 +75,7 @@ class Outlook:
             self.export_uusd[..., some],
             self.terminal_uusd,
             None if cap is None else cap[:, some],
+            None if self.sales is None else self.sales.slots(some),
         )
 
     @property
@@ -71,34 +93,60 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Reach:
-    """Most AC energy of a slot's four ways through the battery, kWh, shape ``(T, h, K)``."""
+    """Most AC energy of a slot's ways through the battery, kWh, shape ``(T, h, K)``.
+
+    Attributes:
+        to_load, sold, exported: discharge to the home's need, then to neighbours, then to the grid.
+        from_surplus, from_sale, from_grid: charge from surplus that else would be exported, then from surplus that else
+            neighbours would buy, then from the grid.
+    """
 
     to_load: Floats
+    sold: Floats
     exported: Floats
     from_surplus: Floats
+    from_sale: Floats
     from_grid: Floats
 
 
 @dataclass(frozen=True)
 class Worth:
-    """What a stored kWh earns or costs on each of the four ways, whole n$, shape ``(T, 1 or h, 1 or K)``."""
+    """What a stored kWh earns or costs on each of the ways of :class:`Reach`, whole n$, ``(T, 1 or h, 1 or K)``."""
 
     to_load: Floats
+    sold: Floats
     exported: Floats
     from_surplus: Floats
+    from_sale: Floats
     from_grid: Floats
 
 
 def reach_of(bank: BatteryBank, outlook: Outlook) -> Reach:
     """Reach in each slot of an outlook; no grid charging where the export price is above the import price."""
     net, power = outlook.net_wh.transpose(2, 0, 1) / WH_PER_KWH, bank.max_slot_wh[:, None] / WH_PER_KWH
-    to_load, from_surplus = np.minimum(np.maximum(net, 0.0), power), np.minimum(np.maximum(-net, 0.0), power)
-    from_grid: Floats = power - from_surplus
+    surplus = np.maximum(-net, 0.0)
+    to_load, charged = np.minimum(np.maximum(net, 0.0), power), np.minimum(surplus, power)
+    from_grid: Floats = power - charged
     if outlook.grid_charge_cap_wh is not None:
         from_grid = np.minimum(from_grid, outlook.grid_charge_cap_wh.T[:, :, None] / WH_PER_KWH)
     if outlook.exporting_pays.any():
         from_grid = np.where(np.atleast_2d(outlook.exporting_pays).T[:, :, None], 0.0, from_grid)
-    return Reach(to_load, power - to_load, from_surplus, from_grid)
+    if outlook.sales is None:
+        nothing = np.zeros_like(net)
+        return Reach(to_load, nothing, power - to_load, charged, nothing, from_grid)
+    taken = _taken_kwh(outlook)
+    from_sale = np.maximum(np.minimum(charged, charged + taken - surplus), 0.0)  # what is exported is charged first
+    sold = np.minimum(np.maximum(taken - surplus, 0.0), power - to_load)
+    return Reach(to_load, sold, power - to_load - sold, charged - from_sale, from_sale, from_grid)
+
+
+def _taken_kwh(outlook: Outlook) -> Floats:
+    """What neighbours take where it pays more than the grid and costs less, kWh, shape ``(T, 1 or h, 1)``."""
+    assert outlook.sales is not None
+    price = outlook.sales.price_uusd
+    pays = np.atleast_2d((outlook.export_uusd <= price) & (price <= outlook.import_uusd))
+    taken: Floats = (pays * (outlook.sales.most_wh / WH_PER_KWH)).T[:, :, None]
+    return taken
 
 
 def worth_of(bank: BatteryBank, outlook: Outlook) -> Worth:
@@ -108,11 +156,13 @@ def worth_of(bank: BatteryBank, outlook: Outlook) -> Worth:
     envelope of what it earns, of which the part to the load earns less than the rest.
     """
     efficiency = bank.one_way_efficiency[:, None]
-    buy, sell = (
+    sale_uusd = outlook.export_uusd if outlook.sales is None else outlook.sales.price_uusd
+    buy, sale, sell = (
         np.atleast_2d(price).T[:, :, None].astype(np.float64) * NUSD_PER_UUSD
-        for price in (outlook.import_uusd, outlook.export_uusd)
+        for price in (outlook.import_uusd, sale_uusd, outlook.export_uusd)
     )
-    worth = Worth(*(np.rint(w) for w in (buy * efficiency, sell * efficiency, sell / efficiency, buy / efficiency)))
+    earned, cost = (buy * efficiency, sale * efficiency, sell * efficiency), (sell, sale, buy)
+    worth = Worth(*(np.rint(w) for w in (*earned, *(c / efficiency for c in cost))))
     if not outlook.exporting_pays.any():
         return worth
     reach = reach_of(bank, outlook)

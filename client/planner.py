@@ -160,6 +160,9 @@ def _levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
     buy, sell = (np.unique(p) * NUSD_PER_UUSD for p in (outlook.import_uusd, outlook.export_uusd))
     families = [np.rint(f) for f in (buy * efficiency, buy / efficiency, sell * efficiency, sell / efficiency)]
     families += [outlook.terminal_nusd[:, None], _mean_levels_nusd(bank, outlook)]
+    if outlook.sales is not None:
+        sale = np.unique(outlook.sales.price_uusd) * NUSD_PER_UUSD
+        families += [np.rint(sale * efficiency), np.rint(sale / efficiency)]
     return -np.sort(-np.concatenate(families, axis=1), axis=1)
 
 
@@ -207,6 +210,9 @@ def _change_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Flo
     change += (reach.exported / efficiency)[..., None] * (worth.exported[..., None] >= level)
     change -= (reach.from_surplus * efficiency)[..., None] * (worth.from_surplus[..., None] < level)
     change -= (reach.from_grid * efficiency)[..., None] * (worth.from_grid[..., None] < level)
+    if outlook.sales is not None:
+        change += (reach.sold / efficiency)[..., None] * (worth.sold[..., None] >= level)
+        change -= (reach.from_sale * efficiency)[..., None] * (worth.from_sale[..., None] < level)
     return change
 
 
@@ -238,20 +244,20 @@ def _mean_over_scenarios(bank: BatteryBank, above: Floats, levels: Floats) -> St
 
 @dataclass(frozen=True)
 class PlannedFlows:
-    """What homes expect to do at the tariff alone, Wh a slot, shape ``(H, slots)``.
+    """What homes expect to do at the tariff alone, Wh a slot.
 
     Attributes:
-        need_wh: import, of which ``charge_wh`` goes into the battery from the grid.
-        surplus_wh: export.
+        need_wh: import, of which ``charge_wh`` goes into the battery from the grid; shape ``(H, slots)``.
+        surplus_wh: export in each scenario, shape ``(H, K, slots)``.
     """
 
     need_wh: Ints
     charge_wh: Ints
-    surplus_wh: Ints
+    surplus_wh: Floats
 
 
 def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
-    """Roll each scenario's plan out over the outlook's first ``slots`` slots, and take the mean.
+    """Roll each scenario's plan out over the outlook's first ``slots`` slots, and take the mean of what is imported.
 
     Args:
         bank: the batteries.
@@ -262,11 +268,14 @@ def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slo
     levels = _levels_nusd(bank, outlook)
     blocks = _blocks(outlook, levels.shape[1])
     flows = [_roll_out(bank.homes(b), stored_kwh[b], outlook.homes(b), levels[b], slots) for b in blocks]
-    return PlannedFlows(*np.rint(np.concatenate(flows, axis=1) * WH_PER_KWH).astype(np.int64))
+    need, charge, surplus = (np.concatenate(parts) * WH_PER_KWH for parts in zip(*flows, strict=True))
+    return PlannedFlows(np.rint(need).astype(np.int64), np.rint(charge).astype(np.int64), surplus)
 
 
-def _roll_out(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: Floats, slots: int) -> Floats:
-    """Mean import, grid charging and export of the scenarios' plans, kWh, shape ``(3, h, slots)``."""
+def _roll_out(
+    bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: Floats, slots: int
+) -> tuple[Floats, Floats, Floats]:
+    """The scenarios' plans, kWh: mean import and grid charging, shape ``(h, slots)``; export, ``(h, K, slots)``."""
     bands = _bands_kwh(bank, outlook, levels, slots)
     soon = outlook.slots(slice(slots))
     efficiency, reach = bank.one_way_efficiency[:, None], reach_of(bank, soon)
@@ -284,8 +293,8 @@ def _roll_out(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: F
         change[t] = charged + from_grid[t] - used - exported
         stored = stored + change[t]
     meter = net + np.where(change > 0.0, change / efficiency, change * efficiency)
-    mean = [scenario_mean(flow).T for flow in (np.maximum(meter, 0.0), from_grid / efficiency, np.maximum(-meter, 0.0))]
-    return np.stack(mean)
+    imported, charged = (scenario_mean(flow).T for flow in (np.maximum(meter, 0.0), from_grid / efficiency))
+    return imported, charged, np.maximum(-meter, 0.0).transpose(1, 2, 0)
 
 
 def _bands_kwh(bank: BatteryBank, outlook: Outlook, levels: Floats, slots: int) -> Floats:
