@@ -195,9 +195,9 @@ def test_the_indicative_plan_balances():
     net = rng.normal(200, 900, (2, 1, 108)).round()
     outlook = Outlook(net, *(_day(net[0, 0]).import_uusd, np.full(108, EXPORT)), TERMINAL)
     plan = indicative_plan(bank, bank.reserve_kwh, outlook, 48)
-    assert (plan.need_wh * plan.surplus_wh == 0).all()
+    assert (plan.need_wh * plan.surplus_wh[:, 0] == 0).all()
     assert (plan.charge_wh <= plan.need_wh).all()
-    assert np.array_equal(plan.need_wh[1] - plan.surplus_wh[1], net[1, 0, :48])  # no battery: the load itself
+    assert np.array_equal(plan.need_wh[1] - plan.surplus_wh[1, 0], net[1, 0, :48])  # no battery: the load itself
     assert plan.need_wh[0, 32:40].sum() < 0.2 * np.maximum(net[0, 0, 32:40], 0).sum()
 
 
@@ -233,7 +233,7 @@ def test_a_plan_where_exporting_pays_does_not_import_and_export_at_once():
     specs, outlook = random_case(3, homes=4, scenarios=1, slots=60, exporting_pays=True)
     bank = BatteryBank.of(specs)
     plan = indicative_plan(bank, bank.ceiling_kwh, outlook, 48)
-    assert (plan.need_wh * plan.surplus_wh == 0).all()
+    assert (plan.need_wh * plan.surplus_wh[:, 0] == 0).all()
     assert (plan.charge_wh[:, (outlook.export_uusd > outlook.import_uusd)[:48]] == 0).all()
 
 
