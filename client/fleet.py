@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Flow, Mode, follow
 from client.household import Household
+from client.ladder import offered
 from client.planner import Outlook, PlannedFlows, grid_charge_caps_wh, indicative_plan, mode_at_prices, stored_value
-from client.trading import Offers, Position, size_orders
+from client.trading import Offers, Position
 from common.clock import local_of
 from common.config import MarketRules
 from common.messages import (
@@ -46,8 +47,8 @@ Floats = NDArray[np.float64]
 class Fleet:
     """Households of a node, in the order of their ids."""
 
-    def __init__(self, homes: Sequence[Household], tariff: Tariff, rules: MarketRules) -> None:
-        self.homes, self._tariff, self._rules = homes, tariff, rules
+    def __init__(self, homes: Sequence[Household], tariff: Tariff, rules: MarketRules, most_orders: int = 1) -> None:
+        self.homes, self._tariff, self._rules, self._most_orders = homes, tariff, rules, most_orders
         self._bank = BatteryBank.of([home.facts.battery for home in homes])
 
     def cards(self) -> tuple[HomeCard, ...]:
@@ -118,13 +119,17 @@ class Fleet:
         alone = mode_at_prices(self._bank, alone_value, buy, sell, self._bank.max_slot_wh)
         mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], self._bank.max_slot_wh))
         position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
-        offers = size_orders(position, quote.price_uusd, self._sell_left(quote.slot), self._rules)
+        left = self._sell_left(quote.slot)
+        steps = offered(position, quote.price_uusd, left, self._rules, self._most_orders)
         for i, home in enumerate(self.homes):
             home.state.mode_slot = quote.slot
             home.state.mode = [float(level[i]) for level in _levels(mode)]
             home.state.alone_mode = [float(level[i]) for level in _levels(alone)]
             home.state.price_uusd = quote.price_uusd
-        orders = {home.home_id: _orders(offers, i, home.home_id, quote.slot) for i, home in enumerate(self.homes)}
+        orders = {
+            home.home_id: tuple(order for step in steps for order in _orders(step, i, home.home_id, quote.slot))
+            for i, home in enumerate(self.homes)
+        }
         return orders, {home.home_id: _wire(plan, i, quote.slot) for i, home in enumerate(self.homes)}
 
     def _outlook(self, slot: int) -> Outlook:

@@ -1,11 +1,20 @@
 from hypothesis import given
 from hypothesis import strategies as st
-from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, meter, meters_of_homes, order, seeds
+from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, match, meter, meters_of_homes, order, seeds
 
-from market.matching import match, traded_by_home
-from market.settlement import SlotPrices, metered_trades, settle
+from market.book import HomeTable, OrderBook
+from market.mechanisms import MECHANISMS
+from market.settlement import SlotPrices, settle
+from market.settlement import metered_trades as trades_of_meters
+from market.trades import traded_by_home
 
 PRICES = SlotPrices(NOON, PRICE_UUSD, import_uusd=280_000, export_uusd=60_000)
+
+
+def metered_trades(prices, meters, orders, sold_today_wh, rules, seed, mechanism="sdr"):
+    homes = HomeTable.of([*meters, *(o.home_id for o in orders)])
+    book = OrderBook.of(orders, prices.slot, homes)
+    return trades_of_meters(prices, meters, book, sold_today_wh, rules, seed, MECHANISMS[mechanism])
 
 
 def balance_nusd(settlement, account):

@@ -4,10 +4,11 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, order, seeds
+from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, match, order, seeds
 from matching_oracle import matched
 
-from market.matching import match, share_pro_rata, traded_by_home
+from market.matching import share_pro_rata
+from market.trades import traded_by_home
 
 
 def cleared(orders, seed=0, slot=NOON):

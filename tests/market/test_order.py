@@ -4,13 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from market_cases import NOON, RULES, energies, limits, order
 
-from market.order import RefusalReason, admit
+from market.order import RefusalReason, Registry, admit
 
 KNOWN = {"a": 5_000, "b": 5_000, "c": 20_000}
 
 
 def admitted(orders, sold_today_wh=None):
-    return admit(orders, NOON, sold_today_wh or {}, KNOWN, RULES)
+    book, refusals = admit(orders, NOON, sold_today_wh or {}, Registry.of(KNOWN), RULES)
+    return book.orders(), refusals
 
 
 def reasons(orders, sold_today_wh=None):
