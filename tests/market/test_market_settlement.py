@@ -109,3 +109,14 @@ def test_a_limit_that_excludes_the_price_keeps_a_home_out_of_metered_trades():
     assert not metered_trades(PRICES, meters, [order("b", "buy", 1, PRICE_UUSD - 1)], {}, RULES, 0)
     assert not metered_trades(PRICES, meters, [order("s", "sell", 1, PRICE_UUSD + 1)], {}, RULES, 0)
     assert metered_trades(PRICES, meters, [order("b", "sell", 1, PRICE_UUSD + 1)], {}, RULES, 0)
+
+
+def test_a_metered_position_is_laid_along_its_homes_ladder():
+    """The home that wants 100 Wh at 0.30 and 100 Wh more at 0.20 meters 300 Wh: 200 of them bid 0.20."""
+    ladder = [order("b", "buy", 100, 300_000), order("b", "buy", 100, 200_000)]
+    meters = {"b": meter(import_wh=300), "s": meter(export_wh=1_000)}
+    trades = metered_trades(PRICES, meters, [*ladder, order("s", "sell", 1, 150_000)], {}, RULES, 0, "pay-as-bid")
+    assert [(t.delivered_wh, t.price_uusd) for t in trades] == [(100, 225_000), (200, 175_000)]
+    # Without an order on the metered side the limit is the price that was broadcast.
+    trades = metered_trades(PRICES, meters, [order("b", "sell", 5, 100_000)], {}, RULES, 0, "pay-as-bid")
+    assert [(t.delivered_wh, t.price_uusd) for t in trades] == [(300, PRICE_UUSD)]

@@ -18,7 +18,7 @@ def cleared(orders, seed=0, slot=NOON):
 @given(books_of_orders(), seeds)
 def test_agrees_with_the_oracle(orders, seed):
     trades = cleared(orders, seed)
-    assert [(t.buyer, t.seller, t.delivered_wh, t.injected_wh) for t in trades] == matched(
+    assert [(t.buyer, t.seller, t.delivered_wh, t.injected_wh, t.price_uusd) for t in trades] == matched(
         NOON, PRICE_UUSD, orders, RULES, seed
     )
 
