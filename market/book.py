@@ -110,5 +110,7 @@ class OrderBook:
 
 def eagerness(home: Ints, sells: Bools, energy_wh: Ints, limit_uusd: Ints) -> Ints:
     """Rows sorted by home, then by limit: bids from the highest, offers from the lowest; small ones first in a tie."""
-    rank: Ints = np.lexsort((energy_wh, np.where(sells, limit_uusd, -limit_uusd), sells, home))
+    rank: Ints = np.argsort(home, kind="stable")
+    if (np.diff(home[rank]) == 0).any():  # else one order each, and the rest of the keys has nothing to say
+        rank = np.lexsort((energy_wh, np.where(sells, limit_uusd, -limit_uusd), sells, home))
     return rank

@@ -102,9 +102,11 @@ def admit(
     at = at[eagerness(home, sale, columns.energy_wh[at], limit)]
     home, sale, energy = columns.home[at], columns.sells[at], columns.energy_wh[at]
     carried = _cut(home, energy, registry.max_slot_wh[home])
-    left = [sellable_wh(registry.homes.ids[number], sold_today_wh, rules) for number in home[sale].tolist()]
+    left = np.full(len(registry.homes.ids), rules.daily_sell_limit_wh)
+    for home_id in sold_today_wh.keys() & registry.homes.number.keys():
+        left[registry.homes.number[home_id]] = sellable_wh(home_id, sold_today_wh, rules)
     room = carried.copy()
-    room[sale] = _cut(home[sale], carried[sale], np.array(left, np.int64))
+    room[sale] = _cut(home[sale], carried[sale], left[home[sale]])
     refused.append((at, RefusalReason.ENERGY_OUT_OF_BOUNDS, energy - carried))
     refused.append((at, RefusalReason.DAILY_SELL_LIMIT, carried - room))
     some = room > 0

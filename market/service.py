@@ -82,6 +82,7 @@ class MarketService:
 
     def register(self, max_slot_wh: Mapping[str, int]) -> None:
         """Make homes known, each with the most energy that its connection carries in a slot, Wh."""
+        assert self._open is None, "the homes of an open slot are settled"
         self._max_slot_wh.update(max_slot_wh)
         self._registry = Registry.of(self._max_slot_wh)
 
