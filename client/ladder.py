@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from client.battery import Ints
+from client.planner import StoredValue
 from client.trading import Offers, Position, size_orders
 from common.config import MarketRules
 
@@ -28,15 +29,14 @@ def offered(
     Returns:
         The orders, a tuple of steps; no home expects to lose by any Wh of them.
     """
-    posted = size_orders(position, price_uusd, sell_left_wh, rules)
     if most_orders == 1:
-        return (posted,)
+        return (size_orders(position, price_uusd, sell_left_wh, rules),)
     lowest, highest = sorted(
         int(np.clip(bound, rules.floor_uusd, rules.ceiling_uusd))
         for bound in (position.export_uusd, position.import_uusd)
     )
-    levels = np.linspace(lowest, highest, most_orders + 1).astype(np.int64).tolist()
-    sized = [size_orders(position, level, sell_left_wh, rules) for level in levels]
+    levels = np.linspace(lowest, highest, most_orders + 1).astype(np.int64)
+    posted, *sized = _sized(position, np.append(price_uusd, levels), sell_left_wh, rules)
     buys, sells = posted.buy_wh > 0, posted.sell_wh > 0
     nothing = np.zeros_like(posted.buy_wh)
     steps: list[Offers] = []
@@ -48,3 +48,20 @@ def offered(
         steps.append(Offers(np.where(buys, more_bought - bought, 0), np.where(sells, more_sold - sold, 0), limit))
         bought, sold = more_bought, more_sold
     return tuple(steps)
+
+
+def _sized(position: Position, prices_uusd: Ints, sell_left_wh: Ints, rules: MarketRules) -> list[Offers]:
+    """Orders at each of several prices, all in one pass over the homes repeated."""
+    homes = len(position.bank)
+    row = np.tile(np.arange(homes), len(prices_uusd))
+    repeated = Position(
+        bank=position.bank.homes(row),
+        stored_kwh=position.stored_kwh[row],
+        value=StoredValue(position.value.edge_kwh[row], position.value.value_nusd[row]),
+        net_wh=position.net_wh[row],
+        import_uusd=position.import_uusd,
+        export_uusd=position.export_uusd,
+    )
+    offers = size_orders(repeated, np.repeat(prices_uusd, homes), sell_left_wh[row], rules)
+    parts = [slice(at, at + homes) for at in range(0, len(row), homes)]
+    return [Offers(offers.buy_wh[part], offers.sell_wh[part], offers.limit_uusd[part]) for part in parts]

@@ -82,12 +82,12 @@ class Position:
         return take_wh, give_wh
 
 
-def size_orders(position: Position, price_uusd: int, sell_left_wh: Ints, rules: MarketRules) -> Offers:
+def size_orders(position: Position, price_uusd: int | Ints, sell_left_wh: Ints, rules: MarketRules) -> Offers:
     """Firm orders for a slot at a posted price.
 
     Args:
         position: of the homes.
-        price_uusd: posted price per delivered kWh.
+        price_uusd: posted price per delivered kWh; or one for each home, shape ``(H,)``.
         sell_left_wh: what is left of the day's sell limit, injected Wh, shape ``(H,)``.
         rules: of the market; a seller is paid for what is delivered of the injected energy.
 
