@@ -32,6 +32,7 @@ check: lint test
 
 benchmark: $(READY)
 	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.mechanisms --honest
 	$(BIN)/python -m benchmarks.datagen
 	$(BIN)/python -m benchmarks.learning
 

@@ -37,6 +37,7 @@ from experiments.options import (
     Days,
     HomeCount,
     Init,
+    MechanismName,
     Model,
     NeighbourCount,
     Out,
@@ -170,6 +171,7 @@ def day(
     tariff: TariffName = "pge-tou-c",
     solar_share: SolarShare = None,
     settlement: SettlementName = "firm",
+    mechanism: MechanismName = "sdr",
     model: Model = "full",
     climate: Climate = "12",
     slots: Annotated[int, typer.Option(min=0, help="Stop after so many half-hours; 0 for whole days.")] = 0,
@@ -181,7 +183,8 @@ def day(
         began = time.monotonic()
         config = run_config(
             data=data, homes=homes, neighbours=neighbours, scenario=scenario, days=days, date=date_, seed=seed,
-            tariff=tariff, solar_share=solar_share, settlement=settlement, model=model, climate=climate,
+            tariff=tariff, solar_share=solar_share, settlement=settlement, mechanism=mechanism, model=model,
+            climate=climate,
         )  # fmt: skip
         with output_folder(out) as folder:
             config = replace(
@@ -209,6 +212,7 @@ def deploy(
     tariff: TariffName = "pge-tou-c",
     solar_share: SolarShare = None,
     settlement: SettlementName = "firm",
+    mechanism: MechanismName = "sdr",
     model: Model = "small",
     climate: Climate = "12",
 ) -> None:
@@ -217,7 +221,8 @@ def deploy(
         began = time.monotonic()
         config = run_config(
             data=data, homes=homes, neighbours=neighbours, scenario=scenario, date=date_, seed=seed, tariff=tariff,
-            solar_share=solar_share, settlement=settlement, model=model, climate=climate, usual_homes=3,
+            solar_share=solar_share, settlement=settlement, mechanism=mechanism, model=model, climate=climate,
+            usual_homes=3,
         )  # fmt: skip
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), start_slot=start_slot, slots=slots)
@@ -275,6 +280,7 @@ def evaluate(
     tariff: TariffName = "pge-tou-c",
     solar_share: SolarShare = None,
     settlement: SettlementName = "firm",
+    mechanism: MechanismName = "sdr",
     model: Model = "small",
     climate: Climate = "12",
     forecaster: Annotated[
@@ -287,7 +293,7 @@ def evaluate(
         began = time.monotonic()
         config = run_config(
             data=data, homes=homes, neighbours=neighbours, scenario=scenario, seed=seed, tariff=tariff,
-            solar_share=solar_share, settlement=settlement, model=model, climate=climate,
+            solar_share=solar_share, settlement=settlement, mechanism=mechanism, model=model, climate=climate,
         )  # fmt: skip
         config = replace(config, forecaster=forecaster, init=whole_path(init))
         config.check()

@@ -2,8 +2,9 @@
 
     python -m benchmarks.core
 
-prints, for 1 to 10,000 homes, the time of one slot's decisions, per home and in all, and orders matched a second; each
-figure is the best of a few runs in this process.
+prints, for 1 to 10,000 homes, the time of one slot's decisions, per home and in all; and for 10 to 100,000 homes how
+many orders a second are admitted (from messages to columns) and matched. Times are seconds of CPU, the least of a few
+runs in this process.
 """
 
 from __future__ import annotations
@@ -18,27 +19,31 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from client.battery import BatteryBank
+from client.ladder import offered
 from client.outlook import Outlook
 from client.planner import indicative_plan, mode_at_prices, stored_value
 from client.trading import Position, size_orders
+from common.checks import MECHANISMS as MOST_ORDERS
 from common.clock import day_slots
 from common.config import BatterySpec, MarketRules, RunConfig
 from common.messages import CURVE_SLOTS, Order
 from common.tariff import load_tariff
-from market.matching import match
+from market.mechanisms import MECHANISMS
+from market.order import Registry, admit
 
-SLOTS, SCENARIOS, RUNS = 108, RunConfig().scenarios, 3
+SLOTS, SCENARIOS, RUNS = 108, RunConfig().scenarios, 5
 HOMES = (1, 10, 100, 1_000, 10_000)
+IN_MARKET = (10, 100, 1_000, 10_000, 100_000)
 PRICE_UUSD = 200_000
 
 
 def best_s(act: Callable[[], object]) -> float:
-    """Least wall seconds of a few runs."""
+    """Least CPU seconds of a few runs; one thread, so wall seconds on an idle core."""
     times = []
     for _ in range(RUNS):
-        began = time.perf_counter()
+        began = time.process_time()
         act()
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return min(times)
 
 
@@ -57,43 +62,59 @@ def community(homes: int) -> tuple[BatteryBank, Outlook, np.ndarray]:
 
 
 def measure(homes: int) -> tuple[float, float, float, float]:
-    """Seconds of: value and mode, indicative plan, order sizing, matching."""
+    """Seconds of: value and mode, indicative plan, an order at a posted price, a ladder of orders for an auction."""
     bank, outlook, stored = community(homes)
     rules = MarketRules()
-    value = stored_value(bank, outlook)
-    position = Position(bank, stored, value, outlook.net_wh[:, :, 0], 280_000, 60_000)
+    position = Position(bank, stored, stored_value(bank, outlook), outlook.net_wh[:, :, 0], 280_000, 60_000)
     left = np.full(homes, rules.daily_sell_limit_wh)
-    offers = size_orders(position, PRICE_UUSD, left, rules)
-    orders = [
-        Order(
-            home_id=f"home-{i:05d}", slot=1, side="buy" if buy else "sell", energy_wh=max(buy, sell), limit_uusd=limit
-        )
-        for i, (buy, sell, limit) in enumerate(
-            zip(offers.buy_wh.tolist(), offers.sell_wh.tolist(), offers.limit_uusd.tolist(), strict=True)
-        )
-        if buy or sell
-    ]
     return (
         best_s(lambda: mode_at_prices(bank, stored_value(bank, outlook), 280_000, 60_000, bank.max_slot_wh)),
         best_s(lambda: indicative_plan(bank, stored, outlook, CURVE_SLOTS)),
         best_s(lambda: size_orders(position, PRICE_UUSD, left, rules)),
-        best_s(lambda: match(1, PRICE_UUSD, orders, rules, 0)) / max(len(orders), 1),
+        best_s(lambda: offered(position, PRICE_UUSD, left, rules, MOST_ORDERS["uniform"])),
     )
 
 
+def random_orders(homes: int) -> list[Order]:
+    """An order of each home on either side, some of them beyond the posted price."""
+    rng = np.random.default_rng(homes)
+    sides, energies = rng.choice(["buy", "sell"], homes).tolist(), rng.integers(1, 2_500, homes).tolist()
+    limits = (PRICE_UUSD + np.where(np.array(sides) == "buy", 1, -1) * rng.integers(-10_000, 80_000, homes)).tolist()
+    return [
+        Order(home_id=f"home-{i:06d}", slot=1, side=side, energy_wh=energy, limit_uusd=limit)
+        for i, (side, energy, limit) in enumerate(zip(sides, energies, limits, strict=True))
+    ]
+
+
+def measure_market(homes: int) -> tuple[float, dict[str, float]]:
+    """Orders a second: admitted, and matched by each mechanism."""
+    rules, orders = MarketRules(), random_orders(homes)
+    registry = Registry.of({order.home_id: 20_000 for order in orders})
+    book, _ = admit(orders, 1, {}, registry, rules)
+    matched = {name: best_s(lambda m=m: m.clear(PRICE_UUSD, book, rules, 0)) for name, m in MECHANISMS.items()}
+    return homes / best_s(lambda: admit(orders, 1, {}, registry, rules)), {n: homes / s for n, s in matched.items()}
+
+
 def main() -> None:
-    """Print the table."""
-    table = Table(title=f"One slot's decisions, {SCENARIOS} scenarios x {SLOTS} slots")
-    for name in ("homes", "value, mode", "plan", "orders", "all, per home", "orders matched"):
-        table.add_column(name, justify="right")
+    """Print the tables."""
+    decisions = Table(title=f"One slot's decisions, {SCENARIOS} scenarios x {SLOTS} slots")
+    for name in ("homes", "value, mode", "plan", "order", "all, per home", "a ladder, per home"):
+        decisions.add_column(name, justify="right")
+    market = Table(title="Orders a second, one thread")
+    for name in ("homes", "admitted", *(f"matched, {name}" for name in MECHANISMS), "both, sdr"):
+        market.add_column(name, justify="right")
     with threadpool_limits(1):
         for homes in HOMES:
-            value, plan, orders, per_order = measure(homes)
-            table.add_row(
-                f"{homes:,}", f"{value * 1e3:.1f} ms", f"{plan * 1e3:.1f} ms", f"{orders * 1e3:.1f} ms",
-                f"{(value + plan + orders) / homes * 1e6:.0f} us", f"{1 / per_order:,.0f} a second",
+            value, plan, order, ladder = measure(homes)
+            decisions.add_row(
+                f"{homes:,}", f"{value * 1e3:.1f} ms", f"{plan * 1e3:.1f} ms", f"{order * 1e3:.1f} ms",
+                f"{(value + plan + order) / homes * 1e6:.0f} us", f"{ladder / homes * 1e6:.0f} us",
             )  # fmt: skip
-    Console().print(table)
+        for homes in IN_MARKET:
+            admitted, matched = measure_market(homes)
+            both = 1 / (1 / admitted + 1 / matched["sdr"])
+            market.add_row(*(f"{n:,.0f}" for n in (homes, admitted, *matched.values(), both)))
+    Console().print(decisions, market)
 
 
 if __name__ == "__main__":

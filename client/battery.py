@@ -55,7 +55,7 @@ class BatteryBank:
         """Stored energy between reserve and ceiling, shape ``(H,)``."""
         return self.ceiling_kwh - self.reserve_kwh
 
-    def homes(self, part: slice) -> BatteryBank:
+    def homes(self, part: slice | Ints) -> BatteryBank:
         """The batteries of some of the homes."""
         return BatteryBank(
             self.reserve_kwh[part], self.ceiling_kwh[part], self.one_way_efficiency[part], self.max_slot_wh[part]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Flow, Mode, follow
 from client.household import Household
+from client.ladder import offered
 from client.outlook import Outlook, Sales
 from client.planner import (
     PlannedFlows,
@@ -25,7 +26,7 @@ from client.planner import (
     stored_value,
 )
 from client.selling import expected_sales, limit_worth_uusd, sellable_wh
-from client.trading import Offers, Position, size_orders
+from client.trading import Offers, Position
 from common.clock import local_of
 from common.config import MarketRules
 from common.messages import (
@@ -56,8 +57,8 @@ Floats = NDArray[np.float64]
 class Fleet:
     """Households of a node, in the order of their ids."""
 
-    def __init__(self, homes: Sequence[Household], tariff: Tariff, rules: MarketRules) -> None:
-        self.homes, self._tariff, self._rules = homes, tariff, rules
+    def __init__(self, homes: Sequence[Household], tariff: Tariff, rules: MarketRules, most_orders: int = 1) -> None:
+        self.homes, self._tariff, self._rules, self._most_orders = homes, tariff, rules, most_orders
         self._bank = BatteryBank.of([home.facts.battery for home in homes])
 
     def cards(self) -> tuple[HomeCard, ...]:
@@ -131,22 +132,28 @@ class Fleet:
         alone = mode_at_prices(self._bank, alone_value, buy, sell, power, net)
         mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], power), net)
         position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
-        offers = self._offers(position, quote, plan, outlook.export_uusd)
+        steps = self._offers(position, quote, plan, outlook.export_uusd)
         for i, home in enumerate(self.homes):
             home.state.mode_slot = quote.slot
             home.state.mode = [float(level[i]) for level in _levels(mode)]
             home.state.alone_mode = [float(level[i]) for level in _levels(alone)]
             home.state.price_uusd = quote.price_uusd
-        orders = {home.home_id: _orders(offers, i, home.home_id, quote.slot) for i, home in enumerate(self.homes)}
+        orders = {
+            home.home_id: tuple(order for step in steps for order in _orders(step, i, home.home_id, quote.slot))
+            for i, home in enumerate(self.homes)
+        }
         return orders, self._wire(plan, quote.slot)
 
-    def _offers(self, position: Position, quote: Quote, plan: PlannedFlows, export_uusd: NDArray[np.int64]) -> Offers:
+    def _offers(
+        self, position: Position, quote: Quote, plan: PlannedFlows, export_uusd: NDArray[np.int64]
+    ) -> tuple[Offers, ...]:
         """Firm orders at the quoted price, with the day's sell limit spent where it earns most."""
         left, day = self._sell_left(quote.slot), _local_days(quote.slot, len(quote.curve_uusd))
         curve = np.array(quote.curve_uusd, np.float64)
         gain = curve * self._rules.delivered_share - export_uusd[: len(curve)]
         worth = limit_worth_uusd(plan.surplus_wh[:, :, : len(curve)], left, gain, day == day[0])
-        return size_orders(position, quote.price_uusd, left, self._rules, worth)
+        position = replace(position, limit_worth_uusd=worth)
+        return offered(position, quote.price_uusd, left, self._rules, self._most_orders)
 
     def _wire(self, plan: PlannedFlows, slot: int) -> dict[str, Plan]:
         """Plans as central may know them: totals of a home, and of its surplus what it may sell."""

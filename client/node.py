@@ -14,6 +14,7 @@ from flwr.app import Context
 from client.fleet import Fleet
 from client.household import Household
 from client.store import HomeStore, own_folders
+from common.checks import MECHANISMS
 from common.config import MarketRules, RunConfig
 from common.errors import UserError
 from common.tariff import load_tariff
@@ -36,7 +37,7 @@ def open_fleet(context: Context) -> Fleet:
     if len({store.facts().home_id for store in stores}) < len(stores):
         raise UserError("two homes of this node have the same home_id in their home.json")
     homes = sorted((Household(store, config, tariff) for store in stores), key=lambda home: home.home_id)
-    fleet = Fleet(homes, tariff, MarketRules())
+    fleet = Fleet(homes, tariff, MarketRules(), MECHANISMS[config.mechanism])
     _fleets[key] = (stamp, fleet)
     while len(_fleets) > _MOST_KEPT:
         del _fleets[next(iter(_fleets))]

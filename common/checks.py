@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 STRATEGIES = ("fedavg", "fedprox", "fedadam", "fedyogi", "fedavgm", "fedmedian", "fedtrimmedavg", "krum")
 """Rules of the average (:mod:`server.averaging`)."""
 
+MECHANISMS = {"sdr": 1, "uniform": 8, "mid-market": 1, "pay-as-bid": 8}
+"""Market mechanisms (:mod:`market.mechanisms`), each with the most orders that a home may send in a slot: at a posted
+price one says all, to an auction a home sends its demand or supply curve in steps."""
+
 ACCOUNTED = ("fedavg", "fedprox")
 """Rules for which Flower accounts for privacy: the plain average, where a home moves the model by 1/n of its norm."""
 
@@ -25,6 +29,7 @@ SHORTEST_HISTORY_DAYS = 44
 _CHOICES = {
     "mode": ("trade", "train"),
     "settlement": ("firm", "metered"),
+    "mechanism": tuple(MECHANISMS),
     "forecaster": ("hybrid", "base", "profile", "perfect"),
     "strategy": STRATEGIES,
     "personalisation": ("none", "head", "finetune"),

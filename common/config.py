@@ -11,13 +11,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.checks import check_run
 from common.errors import UserError
 from common.units import SLOT_HOURS, price_uusd
+
+Energy = TypeVar("Energy", int, NDArray[np.int64])
 
 MOST_BATTERY_KWH, MOST_BATTERY_KW = 1000.0, 1000.0
 """Beyond any home's battery: given in Wh or W, perhaps."""
@@ -83,11 +87,11 @@ class MarketRules:
     loss_num: int = 1
     loss_den: int = 20
 
-    def injected_wh(self, delivered_wh: int) -> int:
+    def injected_wh(self, delivered_wh: Energy) -> Energy:
         """Energy that the seller injects so that ``delivered_wh`` arrives: rounded up, so no energy is free."""
         return -(-delivered_wh * self.loss_den // (self.loss_den - self.loss_num))
 
-    def deliverable_wh(self, injected_wh: int) -> int:
+    def deliverable_wh(self, injected_wh: Energy) -> Energy:
         """Most energy that arrives when at most ``injected_wh`` is injected."""
         return injected_wh * (self.loss_den - self.loss_num) // self.loss_den
 
@@ -160,6 +164,7 @@ class RunConfig:
             the real homes keep their panels.
         tariff: name or path.
         settlement: ``firm`` or ``metered``.
+        mechanism: of the market, by name: :mod:`market.mechanisms`.
         model: preset of :data:`MODELS`.
         forecaster: see :data:`Forecaster`.
         scenarios: net-load scenarios that the planner averages over.
@@ -209,6 +214,7 @@ class RunConfig:
     solar_share: float = -1.0
     tariff: str = "pge-tou-c"
     settlement: str = "firm"
+    mechanism: str = "sdr"
     model: str = "full"
     forecaster: str = "hybrid"
     scenarios: int = 10

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from common.checks import MECHANISMS
 from common.config import MODELS, RunConfig
 from common.errors import UserError
 from common.tariff import load_tariff, tariff_names
@@ -42,6 +43,7 @@ SolarShare = Annotated[
 SettlementName = Annotated[
     str, typer.Option("--settlement", help="firm: fills are duties; metered: trade what was metered.")
 ]
+MechanismName = Annotated[str, typer.Option("--mechanism", help=f"Of the market: {', '.join(MECHANISMS)}.")]
 Init = Annotated[
     str, typer.Option(help="Start from this model.safetensors, or that of a run's or checkpoint's folder.")
 ]
@@ -66,6 +68,7 @@ def run_config(
     date: str = "",
     tariff: str = "pge-tou-c",
     settlement: str = "firm",
+    mechanism: str = "sdr",
     usual_homes: int = 10,
 ) -> RunConfig:
     """Run config of the command line's options, checked before anything is written.
@@ -84,6 +87,7 @@ def run_config(
         seed=seed,
         date=date,
         settlement=settlement,
+        mechanism=mechanism,
         model=model,
         solar_share=-1.0 if solar_share is None else solar_share,
         tariff=str(Path(tariff).resolve()) if Path(tariff).is_file() else tariff,

@@ -11,6 +11,7 @@ import pandas as pd
 from common.books import Books
 from common.clock import local_of
 from common.config import MarketRules
+from market.mechanisms import MECHANISMS
 from market.settlement import GRID, home_account
 
 _POSTING_KEY = ["slot", "account", "kind"]
@@ -31,8 +32,8 @@ class Discrepancy:
     text: str
 
 
-def verify(books: Books, rules: MarketRules) -> list[Discrepancy]:
-    """Check the books; an empty list says that they are in order."""
+def verify(books: Books, rules: MarketRules, mechanism: str = "sdr") -> list[Discrepancy]:
+    """Check the books of a market with the mechanism of that name; an empty list says that they are in order."""
     checks: tuple[Callable[[Books, MarketRules], list[Discrepancy]], ...] = (
         _slots,
         _trades,
@@ -42,7 +43,8 @@ def verify(books: Books, rules: MarketRules) -> list[Discrepancy]:
         _traded_energy,
         _postings,
     )
-    return [discrepancy for check in checks for discrepancy in check(books, rules)]
+    found = [discrepancy for check in checks for discrepancy in check(books, rules)]
+    return found + (_one_price(books) if MECHANISMS[mechanism].one_price else [])
 
 
 def _found(rule: str, frame: pd.DataFrame, bad: pd.Series[bool], text: str) -> list[Discrepancy]:
@@ -63,17 +65,23 @@ def _slots(books: Books, rules: MarketRules) -> list[Discrepancy]:
 
 def _trades(books: Books, rules: MarketRules) -> list[Discrepancy]:
     trades = books.trades
-    posted_uusd = _of_slot(books, "price_uusd", trades)
     amount_nusd = trades["delivered_wh"] * trades["price_uusd"]
     sized = trades["delivered_wh"].between(1, rules.lot_wh)
+    bounded = trades["price_uusd"].between(rules.floor_uusd, rules.ceiling_uusd)
     who = "trade {trade_id}: "
     return [
         *_found("trade-once", trades, trades["trade_id"].duplicated(), who + "booked twice"),
         *_found("trade-parties", trades, trades["buyer"] == trades["seller"], who + "{buyer} trades with itself"),
         *_found("trade-lot", trades, ~sized, who + f"{{delivered_wh}} Wh, expected 1 to {rules.lot_wh}"),
-        *_found("trade-price", trades, trades["price_uusd"] != posted_uusd, who + "not at the posted price"),
+        *_found("trade-bounds", trades, ~bounded, who + "{price_uusd} u$/kWh is outside of the market's bounds"),
         *_found("trade-amount", trades, trades["amount_nusd"] != amount_nusd, who + "amount is not energy x price"),
     ]
+
+
+def _one_price(books: Books) -> list[Discrepancy]:
+    trades = books.trades
+    other = trades["price_uusd"] != _of_slot(books, "price_uusd", trades)
+    return _found("trade-price", trades, other, "trade {trade_id}: not at the price of its slot")
 
 
 def _losses(books: Books, rules: MarketRules) -> list[Discrepancy]:

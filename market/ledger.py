@@ -34,8 +34,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from common.books import Books
 from common.errors import UserError
 from common.messages import Totals
-from market.matching import IDS_PER_SLOT
 from market.settlement import Settlement
+from market.trades import IDS_PER_SLOT
 
 _SCHEMA = MetaData()
 

@@ -1,89 +1,57 @@
-"""Matching at a posted price: pro rata on the long side, then lots.
+"""What the mechanisms share: sides of a book, shares of the long side, and the cut into lots.
 
-Homes stand in the order of a keyed hash of (seed, slot, home). That order alone decides which home gets the last
-watt-hour of a rounding tie and who trades with whom: it changes every slot, it favours nobody, neither the arrival of
-a message nor a client's choice can move it, and the same seed gives the same trades.
+Everything is columns: a call costs a few sorts, whatever the number of homes.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
-from numpy.typing import NDArray
 
 from common.config import MarketRules
-from common.messages import Order
-from common.units import amount_nusd
-
-IDS_PER_SLOT = 100_000_000
-"""Numbers of trades and postings start at ``slot * IDS_PER_SLOT``: unique over the books, and the same in a rerun."""
+from market.book import Bools, Ints, OrderBook
+from market.trades import IDS_PER_SLOT, TradeBook, injected_for
 
 
-@dataclass(frozen=True)
-class Trade:
-    """One transaction between two homes.
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Bids or offers, columns of shape ``(n,)``.
 
     Attributes:
-        trade_id: unique over all slots.
-        slot: when the energy flows.
-        buyer, seller: home ids.
-        delivered_wh: energy that arrives at the buyer and is paid for, Wh.
-        injected_wh: energy that the seller feeds in for it, loss included, Wh.
-        price_uusd: u$ per delivered kWh.
+        home: number of the home.
+        wanted_wh: delivered energy: of an offer what arrives of it after the loss.
+        limit_uusd: within the market's floor and ceiling.
     """
 
-    trade_id: int
-    slot: int
-    buyer: str
-    seller: str
-    delivered_wh: int
-    injected_wh: int
-    price_uusd: int
+    home: Ints
+    wanted_wh: Ints
+    limit_uusd: Ints
 
-    @property
-    def amount_nusd(self) -> int:
-        """What the buyer pays the seller, n$."""
-        return amount_nusd(self.delivered_wh, self.price_uusd)
+    def __len__(self) -> int:
+        return len(self.home)
+
+    def rows(self, at: Ints | Bools) -> Side:
+        """Some of the rows, or all in another order."""
+        return Side(self.home[at], self.wanted_wh[at], self.limit_uusd[at])
 
 
-def match(slot: int, price_uusd: int, orders: Sequence[Order], rules: MarketRules, seed: int) -> tuple[Trade, ...]:
-    """Match admitted orders at the posted price.
+def both_sides(book: OrderBook, rules: MarketRules, seed: int) -> tuple[Side, Side]:
+    """Bids and offers of a book, homes in the order of the slot's hash, a home's orders from the most eager one.
 
-    Buys with a limit at or over the price and sells with a limit at or under it take part. The short side is filled
-    whole, the long side in proportion to its orders, in integer Wh by largest remainders. A seller's deliverable
-    energy is what arrives of its order after the loss, and its trades together inject no more than its order.
-
-    Args:
-        slot: of all orders.
-        price_uusd: posted price, u$ per delivered kWh, within floor and ceiling.
-        orders: admitted, at most one for each home; their sequence does not matter.
-        rules: loss and size of a lot.
-        seed: of the hash order.
-
-    Returns:
-        Trades of at most ``rules.lot_wh`` delivered Wh each.
+    A limit beyond the floor or ceiling is drawn in to it where the order can trade all the same, and leaves the order
+    out where it cannot: a bid under the floor, an offer over the ceiling.
     """
-    assert rules.floor_uusd <= price_uusd <= rules.ceiling_uusd, f"price {price_uusd} is outside of the market's bounds"
-    assert all(order.slot == slot for order in orders), f"an order for another slot than {slot}"
-    assert len({order.home_id for order in orders}) == len(orders), "a home has more than one order"
-
-    buys = [o for o in orders if o.side == "buy" and o.limit_uusd >= price_uusd]
-    sells = [o for o in orders if o.side == "sell" and o.limit_uusd <= price_uusd]
-    if not buys or not sells:
-        return ()
-    buyers, demand_wh = _in_hash_order(buys, [o.energy_wh for o in buys], slot, seed)
-    sellers, supply_wh = _in_hash_order(sells, [rules.deliverable_wh(o.energy_wh) for o in sells], slot, seed)
-    traded_wh = min(int(demand_wh.sum()), int(supply_wh.sum()))
-    bought_wh = share_pro_rata(demand_wh, traded_wh)
-    sold_wh = share_pro_rata(supply_wh, traded_wh)
-    return _pair(slot, price_uusd, buyers, bought_wh, sellers, sold_wh, rules)
+    # Stable: should two ids ever share a digest, the order of their ids decides, never arrival.
+    rank = np.argsort(book.homes.places(book.slot, seed)[book.home], kind="stable")
+    sells, limit = book.sells[rank], book.limit_uusd[rank]
+    all_orders = Side(book.home[rank], book.energy_wh[rank], np.clip(limit, rules.floor_uusd, rules.ceiling_uusd))
+    bids = all_orders.rows(~sells & (limit >= rules.floor_uusd))
+    offers = all_orders.rows(sells & (limit <= rules.ceiling_uusd))
+    return bids, Side(offers.home, rules.deliverable_wh(offers.wanted_wh), offers.limit_uusd)
 
 
-def share_pro_rata(wanted_wh: NDArray[np.int64], total_wh: int) -> NDArray[np.int64]:
+def share_pro_rata(wanted_wh: Ints, total_wh: int) -> Ints:
     """Divide ``total_wh`` in proportion to ``wanted_wh``, shape ``(n,)``, in integers that add up exactly.
 
     Largest remainder (Hamilton) method; equal remainders go to the earlier entry. No share exceeds what is wanted.
@@ -99,65 +67,55 @@ def share_pro_rata(wanted_wh: NDArray[np.int64], total_wh: int) -> NDArray[np.in
     return shares_wh
 
 
-def traded_by_home(trades: Iterable[Trade]) -> tuple[Counter[str], Counter[str]]:
-    """Energy that each home bought (delivered Wh) and sold (injected Wh)."""
-    bought_wh: Counter[str] = Counter()
-    sold_wh: Counter[str] = Counter()
-    for trade in trades:
-        bought_wh[trade.buyer] += trade.delivered_wh
-        sold_wh[trade.seller] += trade.injected_wh
-    return bought_wh, sold_wh
+def trade_at_one_price(
+    book: OrderBook, price_uusd: int, bids: Side, bought_wh: Ints, offers: Side, sold_wh: Ints, rules: MarketRules
+) -> TradeBook:
+    """Trades of filled bids and offers at one price, homes paired in the order in which they stand.
+
+    Args:
+        book: of the orders.
+        price_uusd: u$ per delivered kWh.
+        bids, offers: in the order of the slot's hash.
+        bought_wh, sold_wh: what each of them gets, delivered Wh; both add up to the same.
+        rules: of the market.
+    """
+    assert rules.floor_uusd <= price_uusd <= rules.ceiling_uusd, f"price {price_uusd} is outside of the market's bounds"
+    (buyers, bought), (sellers, sold) = _by_home(bids, bought_wh), _by_home(offers, sold_wh)
+    buyer, seller, delivered = cut_into_lots(bought, sold, rules)
+    injected = injected_for(sellers[seller], delivered, rules)
+    price = np.full_like(delivered, price_uusd)
+    return TradeBook(book.homes, book.slot, buyers[buyer], sellers[seller], delivered, injected, price)
 
 
-def _in_hash_order(
-    orders: Sequence[Order], energy_wh: Sequence[int], slot: int, seed: int
-) -> tuple[list[str], NDArray[np.int64]]:
-    """Home ids and energies of orders, in the order of the slot's hash."""
-    keyed = blake2b(f"{seed}/{slot}/".encode(), digest_size=16)
-    digests = bytearray()
-    for order in orders:
-        hasher = keyed.copy()
-        hasher.update(order.home_id.encode())
-        digests += hasher.digest()
-    # 128 bits: two homes never share a digest, so nothing is left for the arrival order to decide.
-    words = np.frombuffer(digests, dtype=">u8").reshape(-1, 2)
-    rank = np.lexsort((words[:, 1], words[:, 0]))
-    return [orders[i].home_id for i in rank.tolist()], np.array(energy_wh, np.int64)[rank]
+def _by_home(side: Side, filled_wh: Ints) -> tuple[Ints, Ints]:
+    """Homes and what they get in all; the orders of a home stand together."""
+    if len(side) == 0:
+        return side.home, filled_wh
+    first = np.flatnonzero(np.diff(side.home, prepend=-1))
+    return side.home[first], np.add.reduceat(filled_wh, first)
 
 
-def _pair(
-    slot: int,
-    price_uusd: int,
-    buyers: Sequence[str],
-    bought_wh: NDArray[np.int64],
-    sellers: Sequence[str],
-    sold_wh: NDArray[np.int64],
-    rules: MarketRules,
-) -> tuple[Trade, ...]:
-    """Lay buyers and sellers along the same line of delivered Wh, and cut it where either changes and at full lots."""
+def cut_into_lots(bought_wh: Ints, sold_wh: Ints, rules: MarketRules) -> tuple[Ints, Ints, Ints]:
+    """Lay buyers and sellers along the same line of delivered Wh, and cut it where either changes and at full lots.
+
+    Args:
+        bought_wh, sold_wh: delivered Wh by row, each in the order of trade; what one adds up to more than the other
+            is not traded.
+        rules: size of a lot.
+
+    Returns:
+        Row of the buyer, row of the seller, delivered Wh of each lot, shape ``(M,)``.
+    """
+    traded_wh = min(int(bought_wh.sum()), int(sold_wh.sum()))
+    if traded_wh == 0:
+        return (np.zeros(0, np.int64),) * 3
     bought_to, sold_to = np.cumsum(bought_wh), np.cumsum(sold_wh)
-    to = np.union1d(bought_to, sold_to)
+    cuts = np.sort(np.concatenate([bought_to, sold_to]), kind="stable")  # two sorted runs: a merge
+    to = cuts[(np.diff(cuts, prepend=0) > 0) & (cuts <= traded_wh)]
     since = np.concatenate([[0], to[:-1]])
     lots = -(-(to - since) // rules.lot_wh)
     nth = np.arange(lots.sum()) - np.repeat(np.cumsum(lots) - lots, lots) + 1
     lot_to = np.minimum(np.repeat(since, lots) + nth * rules.lot_wh, np.repeat(to, lots))
     assert len(lot_to) <= IDS_PER_SLOT
-
-    buyer = np.searchsorted(bought_to, lot_to)
-    seller = np.searchsorted(sold_to, lot_to)
-    seller_since = (sold_to - sold_wh)[seller]
-    lot_since = np.concatenate([[0], lot_to[:-1]])
-    trades: list[Trade] = []
-    rows = zip(
-        buyer.tolist(),
-        seller.tolist(),
-        (lot_since - seller_since).tolist(),
-        (lot_to - seller_since).tolist(),
-        strict=True,
-    )
-    for number, (b, s, delivered_before_wh, delivered_after_wh) in enumerate(rows, slot * IDS_PER_SLOT):
-        # The loss is rounded up once for each seller, not once for each lot: what was injected so far, by difference.
-        injected_wh = rules.injected_wh(delivered_after_wh) - rules.injected_wh(delivered_before_wh)
-        delivered_wh = delivered_after_wh - delivered_before_wh
-        trades.append(Trade(number, slot, buyers[b], sellers[s], delivered_wh, injected_wh, price_uusd))
-    return tuple(trades)
+    delivered = np.diff(lot_to, prepend=0)
+    return np.searchsorted(bought_to, lot_to), np.searchsorted(sold_to, lot_to), delivered

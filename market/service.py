@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
 from common import config
+from common.checks import MECHANISMS
 from common.clock import day_slots, local_of
 from common.config import MarketRules
 from common.messages import Fill, Meter, Order, Totals
 from common.tariff import Tariff
+from market.book import OrderBook
 from market.ledger import Ledger
-from market.matching import Trade, match, traded_by_home
-from market.order import OrderRefusal, admit
-from market.settlement import Settlement, SlotPrices, metered_trades, settle
+from market.mechanism import Mechanism
+from market.mechanisms import SDR
+from market.order import OrderRefusal, Registry, admit
+from market.settlement import Settlement, SlotPrices, metered_trades, priced, settle
+from market.trades import TradeBook, traded_by_home
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,18 @@ class Clearing:
 
     Attributes:
         prices: of the slot.
-        orders: that were admitted.
+        posted_uusd: price that was broadcast, u$ per delivered kWh.
+        book: orders that were admitted.
         refusals: orders, or parts of orders, that were not.
         trades: firm under firm settlement, indicative under metered settlement.
         fills: for each home that trades, by home id; a home that is not named got nothing.
     """
 
     prices: SlotPrices
-    orders: tuple[Order, ...]
+    posted_uusd: int
+    book: OrderBook
     refusals: tuple[OrderRefusal, ...]
-    trades: tuple[Trade, ...]
+    trades: TradeBook
     fills: tuple[Fill, ...]
 
 
@@ -43,7 +49,13 @@ class MarketService:
     """Clears and settles slots in turn and books them; knows what each home has sold in the local day."""
 
     def __init__(
-        self, rules: MarketRules, tariff: Tariff, ledger: Ledger, seed: int, settlement: config.Settlement
+        self,
+        rules: MarketRules,
+        tariff: Tariff,
+        ledger: Ledger,
+        seed: int,
+        settlement: config.Settlement,
+        mechanism: Mechanism = SDR,
     ) -> None:
         """Compose the market.
 
@@ -53,13 +65,16 @@ class MarketService:
             ledger: where slots are booked; one that holds a part of a day is taken up from there.
             seed: of the hash order of homes.
             settlement: ``firm``: fills are obligations; ``metered``: trades are what the meters allow.
+            mechanism: that turns orders into trades.
         """
         self._rules = rules
         self._tariff = tariff
         self._ledger = ledger
         self._seed = seed
         self._settlement = settlement
+        self._mechanism = mechanism
         self._max_slot_wh: dict[str, int] = {}
+        self._registry = Registry.of({})
         self._day: date | None = None
         self._tariff_uusd: dict[int, tuple[int, int]] = {}
         self._sold_today_wh: Counter[str] = Counter()
@@ -67,19 +82,23 @@ class MarketService:
 
     def register(self, max_slot_wh: Mapping[str, int]) -> None:
         """Make homes known, each with the most energy that its connection carries in a slot, Wh."""
+        assert self._open is None, "the homes of an open slot are settled"
         self._max_slot_wh.update(max_slot_wh)
+        self._registry = Registry.of(self._max_slot_wh)
 
     def clear(self, slot: int, price_uusd: int, orders: Sequence[Order]) -> Clearing:
-        """Admit and match the orders of a slot at its posted price, u$ per delivered kWh.
+        """Admit and match the orders of a slot; ``price_uusd`` was broadcast, u$ per delivered kWh.
 
         The slot then stays open until :meth:`settle`; one slot is open at a time.
         """
         assert self._open is None, f"slot {slot}: slot {self._open and self._open.prices.slot} is not settled"
         self._begin_day(local_of(slot).date())
         prices = SlotPrices(slot, price_uusd, *self._tariff_uusd[slot])
-        accepted, refusals = admit(orders, slot, self._sold_today_wh, self._max_slot_wh, self._rules)
-        trades = match(slot, price_uusd, accepted, self._rules, self._seed)
-        self._open = Clearing(prices, accepted, refusals, trades, _fills(trades, price_uusd))
+        most_orders = MECHANISMS[self._mechanism.name]
+        book, refusals = admit(orders, slot, self._sold_today_wh, self._registry, self._rules, most_orders)
+        trades = self._mechanism.clear(price_uusd, book, self._rules, self._seed)
+        prices = priced(prices, trades, self._mechanism)
+        self._open = Clearing(prices, price_uusd, book, refusals, trades, _fills(trades))
         return self._open
 
     def settle(self, slot: int, meters: Mapping[str, Meter]) -> Settlement:
@@ -97,10 +116,14 @@ class MarketService:
         prices, trades = self._open.prices, self._open.trades
         usable = {home: meter for home, meter in meters.items() if self._is_possible(home, meter, slot)}
         if self._settlement == "metered":
-            trades = metered_trades(prices, usable, self._open.orders, self._sold_today_wh, self._rules, self._seed)
+            posted = replace(prices, price_uusd=self._open.posted_uusd)
+            trades = metered_trades(
+                posted, usable, self._open.book, self._sold_today_wh, self._rules, self._seed, self._mechanism
+            )
+            prices = priced(posted, trades, self._mechanism)
         settlement = settle(prices, trades, usable)
         self._ledger.book(settlement)
-        self._sold_today_wh += traded_by_home(trades)[1]
+        self._sold_today_wh += traded_by_home(settlement.trades)[1]
         self._open = None
         return settlement
 
@@ -124,9 +147,15 @@ class MarketService:
         self._day = day
 
 
-def _fills(trades: Sequence[Trade], price_uusd: int) -> tuple[Fill, ...]:
-    bought_wh, sold_wh = traded_by_home(trades)
+def _fills(trades: TradeBook) -> tuple[Fill, ...]:
+    """What each home that trades gets, at its mean price where it has several."""
+    bought_wh, sold_wh, delivered_wh, amount_nusd = trades.by_home()
     return tuple(
-        Fill(home_id=home_id, bought_wh=bought_wh[home_id], sold_wh=sold_wh[home_id], price_uusd=price_uusd)
-        for home_id in sorted(bought_wh.keys() | sold_wh.keys())
+        Fill(
+            home_id=trades.homes.ids[home],
+            bought_wh=int(bought_wh[home]),
+            sold_wh=int(sold_wh[home]),
+            price_uusd=round(int(amount_nusd[home]) / int(delivered_wh[home])),
+        )
+        for home in np.flatnonzero(delivered_wh).tolist()
     )

@@ -2,20 +2,24 @@
 
 For each home, to the Wh: metered net = bought - sold + imported from the grid - exported to the grid, where sold energy
 counts as injected. Trades are paid at their price, the rest at the tariff. Under *firm* settlement the trades are the
-fills of the clearing; under *metered* settlement they are matched after the fact on what the meters say.
+fills of the clearing; under *metered* settlement the mechanism clears after the fact what the meters say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from common.config import MarketRules
-from common.messages import Meter, Order
+from common.messages import Meter
 from common.units import amount_nusd
-from market.matching import Trade, match, traded_by_home
+from market.book import OrderBook
+from market.mechanism import Mechanism
 from market.order import sellable_wh
+from market.trades import Trade, TradeBook, traded_by_home
 
 GRID = "grid"
 """Account of the utility."""
@@ -25,7 +29,10 @@ PostingKind = Literal["trade", "grid-import", "grid-export"]
 
 @dataclass(frozen=True)
 class SlotPrices:
-    """Prices of a slot, u$/kWh: the market's posted price, and the tariff's for import and for export."""
+    """Prices of a slot, u$/kWh: the market's, and the tariff's for import and for export.
+
+    The market's price is that of all trades where they have one, else the price that was broadcast.
+    """
 
     slot: int
     price_uusd: int
@@ -83,7 +90,7 @@ def home_account(home_id: str) -> str:
     return f"home:{home_id}"
 
 
-def settle(prices: SlotPrices, trades: Sequence[Trade], meters: Mapping[str, Meter]) -> Settlement:
+def settle(prices: SlotPrices, trades: Iterable[Trade], meters: Mapping[str, Meter]) -> Settlement:
     """Settle trades against meters; what the trades leave open is bought from or sold to the grid.
 
     A home that traded but whose meter is missing is settled as if it had used what it bought and delivered nothing of
@@ -95,6 +102,7 @@ def settle(prices: SlotPrices, trades: Sequence[Trade], meters: Mapping[str, Met
         trades: of the slot, each an obligation of both sides.
         meters: of the slot, by home id.
     """
+    trades = tuple(trades)
     assert all(trade.slot == prices.slot for trade in trades), f"a trade of another slot than {prices.slot}"
     assert all(meter.slot == prices.slot for meter in meters.values()), f"a meter of another slot than {prices.slot}"
     bought_wh, sold_wh = traded_by_home(trades)
@@ -108,47 +116,62 @@ def settle(prices: SlotPrices, trades: Sequence[Trade], meters: Mapping[str, Met
     assert sum(posting.amount_nusd for posting in postings) == 0
     return Settlement(
         prices=prices,
-        trades=tuple(trades),
+        trades=trades,
         meters=tuple(settled),
         postings=tuple(postings),
         estimated=frozenset(traders - meters.keys()),
     )
 
 
+def priced(prices: SlotPrices, trades: TradeBook, mechanism: Mechanism) -> SlotPrices:
+    """Prices of the slot with the price of its trades, where all of them have the same."""
+    if mechanism.one_price and len(trades):
+        return replace(prices, price_uusd=int(trades.price_uusd[0]))
+    return prices
+
+
 def metered_trades(
     prices: SlotPrices,
     meters: Mapping[str, Meter],
-    orders: Sequence[Order],
+    book: OrderBook,
     sold_today_wh: Mapping[str, int],
     rules: MarketRules,
     seed: int,
-) -> tuple[Trade, ...]:
-    """Trades of metered settlement: net positions as metered, matched at the posted price.
+    mechanism: Mechanism,
+) -> TradeBook:
+    """Trades of metered settlement: net positions as metered, cleared by the mechanism of the market.
 
-    Each home that metered a net import is a buyer of all of it, each that metered a net export a seller of it, up to
-    what is left of its daily limit. A home's order matters only by its limit: where it excludes the posted price, the
-    home does not trade on that side. A home whose meter is missing does not trade.
+    Each home that metered a net import bids for all of it, each that metered a net export offers it, up to what is
+    left of its daily limit. A home's orders matter only by their limits: its energy is laid along its orders on that
+    side, from the most eager one, and what goes beyond them has the last one's limit; without orders on that side the
+    limit is the broadcast price. A home whose meter is missing does not trade.
 
     Args:
-        prices: of the slot.
-        meters: of the slot, by home id.
-        orders: admitted for the slot, at most one for each home.
+        prices: of the slot, with the price that was broadcast.
+        meters: of the slot, by home id; of homes in the book's table.
+        book: admitted orders of the slot.
         sold_today_wh: energy that each home has injected for sale in the local day before this slot, Wh.
         rules: of the market.
         seed: of the hash order.
+        mechanism: of the market.
     """
-    limits_uusd = {(order.home_id, order.side): order.limit_uusd for order in orders}
-    positions = []
-    for home_id, meter in meters.items():
-        net_wh = meter.import_wh - meter.export_wh
-        side: Literal["buy", "sell"] = "buy" if net_wh > 0 else "sell"
-        energy_wh = net_wh if net_wh > 0 else min(-net_wh, sellable_wh(home_id, sold_today_wh, rules))
-        if energy_wh > 0:
-            limit_uusd = limits_uusd.get((home_id, side), prices.price_uusd)
-            positions.append(
-                Order(home_id=home_id, slot=prices.slot, side=side, energy_wh=energy_wh, limit_uusd=limit_uusd)
-            )
-    return match(prices.slot, prices.price_uusd, positions, rules, seed)
+    orders: dict[tuple[int, bool], list[tuple[int, int]]] = {}
+    columns = (book.home.tolist(), book.sells.tolist(), book.energy_wh.tolist(), book.limit_uusd.tolist())
+    for home, sells, energy_wh, limit_uusd in zip(*columns, strict=True):
+        orders.setdefault((home, sells), []).append((energy_wh, limit_uusd))
+    rows: list[tuple[int, bool, int, int]] = []
+    for home_id in sorted(meters):
+        net_wh = meters[home_id].import_wh - meters[home_id].export_wh
+        side = (book.homes.number[home_id], net_wh < 0)
+        left_wh = min(-net_wh, sellable_wh(home_id, sold_today_wh, rules)) if net_wh < 0 else net_wh
+        *eager, (_, last_uusd) = orders.get(side, [(0, prices.price_uusd)])
+        for energy_wh, limit_uusd in eager:
+            rows.append((*side, min(energy_wh, left_wh), limit_uusd))
+            left_wh -= rows[-1][2]
+        rows.append((*side, left_wh, last_uusd))
+    home, sells, energy, limit = np.array([row for row in rows if row[2] > 0], np.int64).reshape(-1, 4).T
+    positions = OrderBook(book.homes, prices.slot, home, sells.astype(np.bool_), energy, limit)
+    return mechanism.clear(prices.price_uusd, positions, rules, seed)
 
 
 def _settle_home(home_id: str, meter: Meter | None, bought_wh: int, sold_wh: int) -> SettledMeter:

@@ -15,6 +15,7 @@ from common.events import EventLog
 from common.tariff import load_tariff
 from common.threads import one_thread
 from market.ledger import Ledger
+from market.mechanisms import MECHANISMS
 from market.service import MarketService
 from server.checkpoint import MODEL, save_model
 from server.exchange import Exchange
@@ -38,7 +39,7 @@ def run_community(grid: Grid, config: RunConfig, out: Path, events: EventLog) ->
         UserError: what the user has to mend.
     """
     one_thread()
-    rules, tariff = MarketRules(), load_tariff(config.tariff)
+    rules, tariff, mechanism = MarketRules(), load_tariff(config.tariff), MECHANISMS[config.mechanism]
 
     def warn(text: str) -> None:
         events.write("warning", message=text)
@@ -48,9 +49,9 @@ def run_community(grid: Grid, config: RunConfig, out: Path, events: EventLog) ->
     learning = Learning(config, exchange, strategy, events)
     with Ledger(out / LEDGER) as ledger:
         market = MarketService(
-            rules, tariff, ledger, config.seed, "metered" if config.settlement == "metered" else "firm"
+            rules, tariff, ledger, config.seed, "metered" if config.settlement == "metered" else "firm", mechanism
         )
-        runner = Runner(config, exchange, strategy, market, learning, Quoter(tariff, rules), events)
+        runner = Runner(config, exchange, strategy, market, learning, Quoter(tariff, rules, mechanism), events)
         runner.run()
     spent = strategy.privacy()
     if spent is not None:

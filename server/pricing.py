@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from common.config import MarketRules
 from common.tariff import charge_windows
+from market.mechanism import Mechanism
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -14,54 +15,24 @@ Floats = NDArray[np.float64]
 UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
 
+
 _MOST_WANTED_WH = 100_000
 """More than a home can carry in a slot."""
 
-_UNDER_IMPORT = 8
-"""The market's price stays an eighth under the import price. A firm order is made on a forecast: a home only buys what
-needs more likely than price over import price, and at a cent under the tariff that is next to nothing."""
-
-
-def sdr_price(surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules) -> int:
-    """Price of a slot by the supply-demand ratio.
-
-    With r = deliverable surplus / need: ``v r + import (1 - r)`` where ``v = import export / ((import - export) r +
-    export)``, and the floor once r reaches 1 (Liu et al., Energy-sharing model with price-based demand response for
-    microgrids of peer-to-peer prosumers, IEEE Trans. Power Systems 32(5), 2017).
-
-    Args:
-        surplus_wh, need_wh: what homes expect to export and import at the tariff alone, Wh.
-        import_uusd, export_uusd: the tariff in the slot, u$/kWh.
-        rules: the market's floor and ceiling, and its loss.
-
-    Returns:
-        u$ per delivered kWh, between the market's floor and an eighth under the import price (or the ceiling).  The
-        latter where exporting pays what a neighbour could: then nobody sells, and no price would change that.
-    """
-    highest = max(rules.floor_uusd, min(rules.ceiling_uusd, import_uusd - import_uusd // _UNDER_IMPORT))
-    deliverable = rules.deliverable_wh(surplus_wh)
-    if deliverable == 0 or export_uusd >= import_uusd * rules.delivered_share:
-        return highest
-    if deliverable >= need_wh:
-        return rules.floor_uusd
-    ratio = deliverable / need_wh
-    sold_at = import_uusd * export_uusd / ((import_uusd - export_uusd) * ratio + export_uusd)
-    price = round(sold_at * ratio + import_uusd * (1 - ratio))
-    return min(max(price, rules.floor_uusd), highest)
-
 
 def price_curve(
-    surplus_wh: Ints, need_wh: Ints, import_uusd: Ints, export_uusd: Ints, rules: MarketRules
+    surplus_wh: Ints, need_wh: Ints, import_uusd: Ints, export_uusd: Ints, rules: MarketRules, mechanism: Mechanism
 ) -> tuple[int, ...]:
-    """:func:`sdr_price` of each slot.
+    """The price that the mechanism posts in each slot.
 
     Args:
         surplus_wh, need_wh: sums of the homes' plans, Wh, shape ``(T,)``.
         import_uusd, export_uusd: the tariff, u$/kWh, shape ``(T,)``.
         rules: of the market.
+        mechanism: of the market.
     """
     slots = zip(surplus_wh.tolist(), need_wh.tolist(), import_uusd.tolist(), export_uusd.tolist(), strict=True)
-    return tuple(sdr_price(*slot, rules) for slot in slots)
+    return tuple(mechanism.posted_price(*slot, rules) for slot in slots)
 
 
 def wanted_wh(surplus_wh: Ints, need_wh: Ints, sellers: int, rules: MarketRules) -> tuple[int, ...]:

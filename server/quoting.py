@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Plan, Quote
 from common.tariff import Tariff
+from market.mechanism import Mechanism
+from market.mechanisms import SDR
 from server.pricing import UNLIMITED, charge_share, price_curve, wanted_wh
 
 Ints = NDArray[np.int64]
@@ -21,8 +23,8 @@ Ints = NDArray[np.int64]
 class Quoter:
     """Makes quotes from plans; remembers how much charging its last quote allowed."""
 
-    def __init__(self, tariff: Tariff, rules: MarketRules) -> None:
-        self._tariff, self._rules = tariff, rules
+    def __init__(self, tariff: Tariff, rules: MarketRules, mechanism: Mechanism = SDR) -> None:
+        self._tariff, self._rules, self._mechanism = tariff, rules, mechanism
         self._quoted = -1
         self._allowed = UNLIMITED
 
@@ -31,7 +33,7 @@ class Quoter:
         slots = np.arange(slot, slot + CURVE_SLOTS)
         imports, exports = self._tariff.import_uusd(slots), self._tariff.export_uusd(slots)
         need, charge, surplus = _totals(slot, plans)
-        curve = price_curve(surplus, need, imports, exports, self._rules)
+        curve = price_curve(surplus, need, imports, exports, self._rules, self._mechanism)
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         postponed = self._postponed_wh(slot, plans, charge)
         need[0] += postponed

@@ -56,6 +56,7 @@ def fails(tmp_path: Path, *arguments: str) -> str:
         (["day", "--scenario", "summer"], f"choose one of: {', '.join(SCENARIOS)}"),
         (["day", "--model", "huge"], "choose one of: full, small, tiny"),
         (["day", "--settlement", "later"], "choose one of: firm, metered"),
+        (["evaluate", "--mechanism", "lottery"], "choose one of: sdr, uniform, mid-market, pay-as-bid"),
         (["day", "--tariff", "free"], "known names"),
         (["day", "--date", "18.6.2025"], "YYYY-MM-DD"),
         (["day", "--solar-share", "1.5"], "solar-share"),

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from common.config import MarketRules
 from common.messages import Meter, Order
 from common.tariff import load_tariff
+from market.book import OrderBook
+from market.mechanisms import MECHANISMS
 
 RULES = MarketRules()
 PRICE_UUSD = 250_000
@@ -19,6 +21,11 @@ seeds = st.integers(0, 2**31)
 
 def order(home_id, side, energy_wh, limit_uusd=PRICE_UUSD, slot=NOON):
     return Order(home_id=home_id, slot=slot, side=side, energy_wh=energy_wh, limit_uusd=limit_uusd)
+
+
+def match(slot, price_uusd, orders, rules, seed, mechanism="sdr"):
+    """Trades of orders that need no admission."""
+    return tuple(MECHANISMS[mechanism].clear(price_uusd, OrderBook.of(orders, slot), rules, seed))
 
 
 def meter(import_wh=0, export_wh=0, slot=NOON):

@@ -2,11 +2,10 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from market_cases import NOON, PRICE_UUSD, RULES, meter, order
+from market_cases import NOON, PRICE_UUSD, RULES, match, meter, order
 
 from market.audit import verify
 from market.ledger import Ledger
-from market.matching import match
 from market.settlement import SlotPrices, settle
 
 
@@ -57,6 +56,8 @@ def test_empty_books_are_in_order(tmp_path):
         ("price-bounds", "slots", 0, {"price_uusd": 99_999}),
         ("price-bounds", "slots", 0, {"price_uusd": 1_000_001}),
         ("trade-price", "trades", 0, {"price_uusd": PRICE_UUSD + 1}),
+        ("trade-bounds", "trades", 0, {"price_uusd": 99_999}),
+        ("trade-bounds", "trades", 0, {"price_uusd": 1_000_001}),
         ("trade-amount", "trades", 0, {"amount_nusd": 1}),
         ("trade-lot", "trades", 0, {"delivered_wh": 2_001}),
         ("trade-lot", "trades", 0, {"delivered_wh": 0}),

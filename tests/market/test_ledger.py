@@ -1,12 +1,11 @@
 from dataclasses import replace
 
 import pytest
-from market_cases import NOON, PRICE_UUSD, RULES, meter, order
+from market_cases import NOON, PRICE_UUSD, RULES, match, meter, order
 
 from common.errors import UserError
 from common.messages import Totals
 from market.ledger import AlreadyBookedError, Ledger, UnbalancedError, read_books
-from market.matching import match
 from market.settlement import SlotPrices, settle
 
 

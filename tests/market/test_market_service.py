@@ -5,18 +5,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, meter, meters_of_homes, order, seeds, tariff_uusd
 
+from common import checks
 from common.clock import day_slots
 from common.tariff import load_tariff
 from market.audit import verify
 from market.ledger import AlreadyBookedError, Ledger
+from market.mechanisms import MECHANISMS
 from market.order import RefusalReason
 from market.service import MarketService
 
 HOMES = {f"home-{n}": 20_000 for n in range(100)} | {"b": 20_000, "s": 20_000}
 
 
-def service_of(ledger, settlement="firm", seed=0):
-    service = MarketService(RULES, load_tariff("pge-tou-c"), ledger, seed, settlement)
+def service_of(ledger, settlement="firm", seed=0, mechanism="sdr"):
+    service = MarketService(RULES, load_tariff("pge-tou-c"), ledger, seed, settlement, MECHANISMS[mechanism])
     service.register(HOMES)
     return service
 
@@ -30,19 +32,23 @@ def trade_slot(service, slot, injected_wh=4_000):
     return sold_wh, sum(refusal.refused_wh for refusal in clearing.refusals)
 
 
+@pytest.mark.parametrize("mechanism", MECHANISMS)
 @pytest.mark.parametrize("settlement", ["firm", "metered"])
 @given(data=st.data(), seed=seeds)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
-def test_random_slots_leave_books_in_order(settlement, data, seed):
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_random_slots_leave_books_in_order(settlement, mechanism, data, seed):
     with Ledger("sqlite://") as ledger:
-        service = service_of(ledger, settlement, seed)
+        service = service_of(ledger, settlement, seed, mechanism)
         midnight = day_slots(date(2024, 1, 10)).stop
         for slot in range(midnight - 4, midnight + 3):
             orders = data.draw(books_of_orders(max_homes=6, slot=slot))
+            if checks.MECHANISMS[mechanism] > 1:  # ladders, of the homes that have a second order
+                more = [o for o in data.draw(books_of_orders(max_homes=6, slot=slot)) if o.energy_wh % 2]
+                orders = [*orders, *more]
             homes = [f"home-{n}" for n in range(3)] + [o.home_id for o in orders]
             service.clear(slot, PRICE_UUSD, orders)
             service.settle(slot, data.draw(meters_of_homes(homes, slot)))
-        assert verify(ledger.books(), RULES) == []
+        assert verify(ledger.books(), RULES, mechanism) == []
 
 
 @pytest.mark.parametrize("settlement", ["firm", "metered"])
@@ -117,3 +123,26 @@ def test_the_same_seed_gives_the_same_books():
 
     assert books(1).equals(books(1))
     assert not books(1).equals(books(2))
+
+
+def test_an_auction_books_the_price_it_found_and_fills_carry_it():
+    with Ledger("sqlite://") as ledger:
+        service = service_of(ledger, mechanism="uniform")
+        orders = [order("b", "buy", 190, 300_000), order("s", "sell", 100, 150_000), order("s", "sell", 100, 250_000)]
+        clearing = service.clear(NOON, PRICE_UUSD, orders)
+        settlement = service.settle(NOON, {})
+        assert clearing.posted_uusd == PRICE_UUSD
+        assert {fill.price_uusd for fill in clearing.fills} == {275_000} == {settlement.prices.price_uusd}
+        assert verify(ledger.books(), RULES, "uniform") == []
+
+
+def test_a_home_that_trades_at_several_prices_is_told_their_mean():
+    with Ledger("sqlite://") as ledger:
+        service = service_of(ledger, mechanism="pay-as-bid")
+        orders = [order("b", "buy", 190, 300_000), order("s", "sell", 100, 150_000), order("s", "sell", 100, 250_000)]
+        clearing = service.clear(NOON, PRICE_UUSD, orders)
+        service.settle(NOON, {})
+        assert {fill.price_uusd for fill in clearing.fills} == {250_000}
+        assert ledger.books().trades["price_uusd"].tolist() == [225_000, 275_000]
+        assert verify(ledger.books(), RULES, "pay-as-bid") == []
+        assert {found.rule for found in verify(ledger.books(), RULES, "uniform")} == {"trade-price"}

@@ -1,11 +1,20 @@
 from hypothesis import given
 from hypothesis import strategies as st
-from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, meter, meters_of_homes, order, seeds
+from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, match, meter, meters_of_homes, order, seeds
 
-from market.matching import match, traded_by_home
-from market.settlement import SlotPrices, metered_trades, settle
+from market.book import HomeTable, OrderBook
+from market.mechanisms import MECHANISMS
+from market.settlement import SlotPrices, settle
+from market.settlement import metered_trades as trades_of_meters
+from market.trades import traded_by_home
 
 PRICES = SlotPrices(NOON, PRICE_UUSD, import_uusd=280_000, export_uusd=60_000)
+
+
+def metered_trades(prices, meters, orders, sold_today_wh, rules, seed, mechanism="sdr"):
+    homes = HomeTable.of([*meters, *(o.home_id for o in orders)])
+    book = OrderBook.of(orders, prices.slot, homes)
+    return trades_of_meters(prices, meters, book, sold_today_wh, rules, seed, MECHANISMS[mechanism])
 
 
 def balance_nusd(settlement, account):
@@ -100,3 +109,14 @@ def test_a_limit_that_excludes_the_price_keeps_a_home_out_of_metered_trades():
     assert not metered_trades(PRICES, meters, [order("b", "buy", 1, PRICE_UUSD - 1)], {}, RULES, 0)
     assert not metered_trades(PRICES, meters, [order("s", "sell", 1, PRICE_UUSD + 1)], {}, RULES, 0)
     assert metered_trades(PRICES, meters, [order("b", "sell", 1, PRICE_UUSD + 1)], {}, RULES, 0)
+
+
+def test_a_metered_position_is_laid_along_its_homes_ladder():
+    """The home that wants 100 Wh at 0.30 and 100 Wh more at 0.20 meters 300 Wh: 200 of them bid 0.20."""
+    ladder = [order("b", "buy", 100, 300_000), order("b", "buy", 100, 200_000)]
+    meters = {"b": meter(import_wh=300), "s": meter(export_wh=1_000)}
+    trades = metered_trades(PRICES, meters, [*ladder, order("s", "sell", 1, 150_000)], {}, RULES, 0, "pay-as-bid")
+    assert [(t.delivered_wh, t.price_uusd) for t in trades] == [(100, 225_000), (200, 175_000)]
+    # Without an order on the metered side the limit is the price that was broadcast.
+    trades = metered_trades(PRICES, meters, [order("b", "sell", 5, 100_000)], {}, RULES, 0, "pay-as-bid")
+    assert [(t.delivered_wh, t.price_uusd) for t in trades] == [(300, PRICE_UUSD)]

@@ -4,10 +4,11 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, order, seeds
+from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, match, order, seeds
 from matching_oracle import matched
 
-from market.matching import match, share_pro_rata, traded_by_home
+from market.matching import share_pro_rata
+from market.trades import traded_by_home
 
 
 def cleared(orders, seed=0, slot=NOON):
@@ -17,7 +18,7 @@ def cleared(orders, seed=0, slot=NOON):
 @given(books_of_orders(), seeds)
 def test_agrees_with_the_oracle(orders, seed):
     trades = cleared(orders, seed)
-    assert [(t.buyer, t.seller, t.delivered_wh, t.injected_wh) for t in trades] == matched(
+    assert [(t.buyer, t.seller, t.delivered_wh, t.injected_wh, t.price_uusd) for t in trades] == matched(
         NOON, PRICE_UUSD, orders, RULES, seed
     )
 

@@ -4,13 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from market_cases import NOON, RULES, energies, limits, order
 
-from market.order import RefusalReason, admit
+from market.order import RefusalReason, Registry, admit
 
 KNOWN = {"a": 5_000, "b": 5_000, "c": 20_000}
 
 
-def admitted(orders, sold_today_wh=None):
-    return admit(orders, NOON, sold_today_wh or {}, KNOWN, RULES)
+def admitted(orders, sold_today_wh=None, most_orders=1):
+    book, refusals = admit(orders, NOON, sold_today_wh or {}, Registry.of(KNOWN), RULES, most_orders)
+    return book.orders(), refusals
 
 
 def reasons(orders, sold_today_wh=None):
@@ -55,6 +56,29 @@ def test_a_limit_outside_of_the_price_bounds_is_the_homes_own_affair():
     assert admitted(orders) == (tuple(orders), ())
 
 
+def test_a_ladder_is_cut_from_its_least_eager_order_on():
+    bids = [order("a", "buy", 4_000, limit_uusd=300_000), order("a", "buy", 3_000, limit_uusd=200_000)]
+    accepted, (refusal,) = admitted(bids, most_orders=8)
+    assert accepted == (bids[0], order("a", "buy", 1_000, limit_uusd=200_000))
+    assert (refusal.order, refusal.reason, refusal.refused_wh) == (bids[1], RefusalReason.ENERGY_OUT_OF_BOUNDS, 2_000)
+    offers = [order("a", "sell", 3_000, limit_uusd=100_000 * n) for n in (3, 1, 2)]
+    accepted, refusals = admitted(offers, {"a": 6_000}, most_orders=8)
+    assert accepted == (offers[1], order("a", "sell", 1_000, limit_uusd=200_000))
+    assert {(r.order.limit_uusd, r.reason, r.refused_wh) for r in refusals} == {
+        (200_000, RefusalReason.ENERGY_OUT_OF_BOUNDS, 1_000),  # 5 kWh is all that its connection carries ...
+        (200_000, RefusalReason.DAILY_SELL_LIMIT, 1_000),  # ... and 4 kWh are left of the day
+        (300_000, RefusalReason.ENERGY_OUT_OF_BOUNDS, 3_000),
+    }
+
+
+def test_a_ladder_has_one_side_and_no_more_steps_than_agreed():
+    both = [order("a", "buy", 1), order("a", "sell", 1), order("a", "sell", 2)]
+    assert {r.reason for r in admitted(both, most_orders=2)[1]} == {RefusalReason.BOTH_SIDES}
+    many = [order("a", "sell", 1), order("a", "sell", 1), order("a", "sell", 2)]
+    assert [r.reason for r in admitted(many, most_orders=2)[1]] == [RefusalReason.TOO_MANY_ORDERS] * 3
+    assert len(admitted(many, most_orders=3)[0]) == 3
+
+
 any_orders = st.lists(
     st.builds(
         order,
@@ -69,9 +93,9 @@ any_orders = st.lists(
 sales = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(0, RULES.daily_sell_limit_wh))
 
 
-@given(any_orders, sales)
-def test_every_watt_hour_is_accepted_or_refused(orders, sold_today_wh):
-    accepted, refusals = admitted(orders, sold_today_wh)
+@given(any_orders, sales, st.sampled_from([1, 3, 8]))
+def test_every_watt_hour_is_accepted_or_refused(orders, sold_today_wh, most_orders):
+    accepted, refusals = admitted(orders, sold_today_wh, most_orders)
     ordered, accounted = Counter(), Counter()
     for o in orders:
         ordered[o.home_id, o.side] += o.energy_wh
@@ -81,17 +105,21 @@ def test_every_watt_hour_is_accepted_or_refused(orders, sold_today_wh):
         assert 0 < refusal.refused_wh <= refusal.order.energy_wh
         accounted[refusal.order.home_id, refusal.order.side] += refusal.refused_wh
     assert accounted == ordered
-    assert len({o.home_id for o in accepted}) == len(accepted)
+    taken_wh, count = Counter(), Counter(o.home_id for o in accepted)
     for o in accepted:
-        assert o.side == "buy" or sold_today_wh.get(o.home_id, 0) + o.energy_wh <= RULES.daily_sell_limit_wh
+        taken_wh[o.home_id, o.side] += o.energy_wh
+    assert len(taken_wh) == len(count) and all(number <= most_orders for number in count.values())
+    for (home, side), wh in taken_wh.items():
+        assert wh <= KNOWN[home]
+        assert side == "buy" or sold_today_wh.get(home, 0) + wh <= RULES.daily_sell_limit_wh
 
 
-@given(any_orders, sales, st.randoms(use_true_random=False))
-def test_arrival_order_does_not_matter_to_admission(orders, sold_today_wh, random):
+@given(any_orders, sales, st.randoms(use_true_random=False), st.sampled_from([1, 3, 8]))
+def test_arrival_order_does_not_matter_to_admission(orders, sold_today_wh, random, most_orders):
     def key(x):
         return repr(x)
 
-    accepted, refusals = admitted(orders, sold_today_wh)
-    accepted_too, refusals_too = admitted(random.sample(orders, len(orders)), sold_today_wh)
+    accepted, refusals = admitted(orders, sold_today_wh, most_orders)
+    accepted_too, refusals_too = admitted(random.sample(orders, len(orders)), sold_today_wh, most_orders)
     assert sorted(accepted, key=key) == sorted(accepted_too, key=key)
     assert sorted(refusals, key=key) == sorted(refusals_too, key=key)

@@ -13,7 +13,9 @@ from common.clock import day_slots
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Plan
 from common.tariff import load_tariff
-from server.pricing import UNLIMITED, charge_share, price_curve, sdr_price
+from market.mechanisms import SDR
+from market.mechanisms.sdr import sdr_price
+from server.pricing import UNLIMITED, charge_share, price_curve
 from server.quoting import Quoter
 
 RULES = MarketRules()
@@ -53,7 +55,7 @@ def test_the_price_stays_in_bounds_whatever_exporting_pays(surplus, need, import
 def test_the_curve_is_the_price_of_each_slot():
     surplus, need = np.array([0, 4_000]), np.array([1_000, 5_000])
     imports, exports = np.array([OFF_PEAK, PEAK]), np.array([EXPORT, EXPORT])
-    assert price_curve(surplus, need, imports, exports, RULES) == tuple(
+    assert price_curve(surplus, need, imports, exports, RULES, SDR) == tuple(
         sdr_price(int(s), int(n), int(i), EXPORT, RULES) for s, n, i in zip(surplus, need, imports, strict=True)
     )
 

@@ -36,6 +36,20 @@ def test_a_gateway_trades_like_its_homes_alone(run_local: Run) -> None:
     same(run_local(homes_per_node=1), run_local(homes_per_node=3))
 
 
+@pytest.mark.parametrize("settlement", ["firm", "metered"])
+@pytest.mark.parametrize("mechanism", ["uniform", "pay-as-bid", "mid-market"])
+def test_every_mechanism_keeps_sound_books_on_any_nodes(run_local: Run, mechanism: str, settlement: str) -> None:
+    def trade(homes_per_node: int) -> Books:
+        return run_local(
+            mechanism=mechanism, settlement=settlement, forecaster="profile", slots=14, homes_per_node=homes_per_node
+        )
+
+    books = trade(1)
+    same(books, trade(3))
+    assert len(books.trades) > 0
+    assert verify(books, MarketRules(), mechanism) == []
+
+
 def test_wrong_number_of_nodes_says_how_to_give_it(run_local: Run) -> None:
     with pytest.raises(UserError, match=r'2 SuperNodes.*--federation-config "num-supernodes=3"'):
         run_local(nodes=2, timeout_s=0.5)
