@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from client.battery import BatteryBank, follow
-from client.outlook import Outlook
+from client.outlook import Outlook, Sales
 from client.planner import (
     grid_charge_caps_wh,
     indicative_plan,
@@ -24,24 +26,26 @@ ETA = 0.9**0.5
 TERMINAL = OFF_PEAK / ETA
 
 
-def plan_cost_usd(spec, stored_kwh, net_wh, imports, exports, terminal, caps_wh):
+def plan_cost_usd(spec, stored_kwh, net_wh, imports, exports, terminal, caps_wh, sales=None):
     """Oracle: least cost of one home and one scenario, as a linear program; None caps for no cap."""
     slots = len(net_wh)
     one, none = np.eye(slots), np.zeros((slots, slots))
     eta, power = spec.one_way_efficiency, spec.max_slot_kwh
-    # import, export, charge from grid, charge from surplus, discharge, stored
-    objective = np.concatenate([imports, -exports, np.zeros(4 * slots)]) / 1e6
-    objective[-1] = -terminal / 1e6
-    balance = np.hstack([one, -one, -one, -one, one, none])
-    storage = np.hstack([none, none, -eta * one, -eta * one, one / eta, one - np.eye(slots, k=-1)])
+    price, most = (exports, np.zeros(slots)) if sales is None else (sales.price_uusd, sales.most_wh / 1000)
+    most = np.where((exports <= price) & (price <= imports), most, 0.0)
+    # import, export, charge from grid, charge from surplus, discharge, stored, sold to neighbours
+    objective = np.concatenate([imports, -exports, np.zeros(4 * slots), -price]) / 1e6
+    objective[6 * slots - 1] = -terminal / 1e6
+    balance = np.hstack([one, -one, -one, -one, one, none, -one])
+    storage = np.hstack([none, none, -eta * one, -eta * one, one / eta, one - np.eye(slots, k=-1), none])
     right = np.concatenate([net_wh / 1000, [stored_kwh], np.zeros(slots - 1)])
-    both = np.hstack([none, none, one, one, none, none])
+    both = np.hstack([none, none, one, one, none, none, none])
     surplus = np.maximum(-net_wh / 1000, 0)
     grid = np.full(slots, power) if caps_wh is None else np.minimum(caps_wh / 1000, power)
     grid = np.where(exports > imports, 0.0, grid)
     envelope, room = _envelope(net_wh / 1000, power, exports > imports)
-    upper = [*[np.inf] * (2 * slots), *grid, *surplus, *[power] * slots, *[spec.ceiling_kwh] * slots]
-    lower = [0.0] * (5 * slots) + [spec.reserve_kwh] * slots
+    upper = [*[np.inf] * (2 * slots), *grid, *surplus, *[power] * slots, *[spec.ceiling_kwh] * slots, *most]
+    lower = [0.0] * (5 * slots) + [spec.reserve_kwh] * slots + [0.0] * slots
     result = linprog(
         objective,
         A_eq=np.vstack([balance, storage]),
@@ -58,7 +62,7 @@ def _envelope(net, power, pays):
     """Rows of the slots whose export price is above the import price: export in proportion to the discharge."""
     one, none = np.eye(len(net)), np.zeros((len(net), len(net)))
     above_need = np.diag((power - np.clip(net, 0, power)) / power)
-    return np.hstack([none, one, one, one, -above_need, none])[pays], np.maximum(-net, 0)[pays]
+    return np.hstack([none, one, one, one, -above_need, none, none])[pays], np.maximum(-net, 0)[pays]
 
 
 def random_case(seed, homes=1, scenarios=1, slots=12, exporting_pays=False):
@@ -99,6 +103,25 @@ def test_the_slope_integrates_to_the_cost_of_the_linear_program(seed, exporting_
         for s in (low, high)
     )
     points = np.unique(np.concatenate([[low, high], np.clip(value.edge_kwh[0], low, high)]))
+    middle = (points[1:] + points[:-1]) / 2
+    saved = float((value.at(middle[None])[0] * np.diff(points)).sum()) / 1e9 if len(middle) else 0.0
+    assert saved == pytest.approx(low_cost - high_cost, abs=1e-6), f"seed {seed}"
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_with_neighbours_to_sell_to_it_is_the_linear_program_as_well(seed):
+    specs, outlook = random_case(seed)
+    spec, bank = specs[0], BatteryBank.of(specs)
+    rng = np.random.default_rng(seed)
+    slots = outlook.net_wh.shape[2]
+    sales = Sales(rng.choice([95_000, 232_750, 423_937], slots), rng.choice([0.0, 150.0, 900.0, 9_000.0], slots))
+    value = stored_value(bank, replace(outlook, sales=sales))
+    ends = (spec.reserve_kwh, spec.ceiling_kwh)
+    caps = None if outlook.grid_charge_cap_wh is None else outlook.grid_charge_cap_wh[0]
+    known = (outlook.net_wh[0, 0], outlook.import_uusd, outlook.export_uusd, outlook.terminal_uusd[0], caps, sales)
+    low_cost, high_cost = (plan_cost_usd(spec, stored, *known) for stored in ends)
+    points = np.unique(np.concatenate([ends, np.clip(value.edge_kwh[0], *ends)]))
     middle = (points[1:] + points[:-1]) / 2
     saved = float((value.at(middle[None])[0] * np.diff(points)).sum()) / 1e9 if len(middle) else 0.0
     assert saved == pytest.approx(low_cost - high_cost, abs=1e-6), f"seed {seed}"

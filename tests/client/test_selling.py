@@ -1,0 +1,74 @@
+"""What a home may expect to sell, against slow oracles: the sell limit first come, first sold; its worth; the quote."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client.selling import _COMES_ABOUT, expected_sales, limit_worth_uusd, sellable_wh
+from common.config import MarketRules
+from common.messages import CURVE_SLOTS, Quote
+from server.pricing import wanted_wh
+
+RULES = MarketRules()
+LIMIT = RULES.daily_sell_limit_wh
+
+
+def random_surplus(seed, homes=3, scenarios=4, slots=12):
+    rng = np.random.default_rng(seed)
+    return rng.choice([0.0, 500.0, 2_500.0], (homes, scenarios, slots)), rng.integers(0, LIMIT, homes), rng
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=50, deadline=None)
+def test_what_may_be_sold_is_what_a_ledger_would_allow(seed):
+    surplus, left, rng = random_surplus(seed)
+    day = np.sort(rng.integers(5, 7, surplus.shape[2]))
+    found = sellable_wh(surplus, left, LIMIT, day)
+    for home in range(len(left)):
+        for scenario in range(surplus.shape[1]):
+            remains = dict.fromkeys(day.tolist(), LIMIT) | {int(day[0]): int(left[home])}
+            for slot, number in enumerate(day.tolist()):
+                sold = min(surplus[home, scenario, slot], remains[number])
+                remains[number] -= sold
+                assert found[home, scenario, slot] == sold
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=50, deadline=None)
+def test_the_limit_is_worth_what_one_more_unit_of_it_earns(seed):
+    surplus, left, rng = random_surplus(seed)
+    gain = rng.choice([-10_000.0, 35_000.0, 170_000.0, 363_000.0], surplus.shape[2])
+    today = np.arange(surplus.shape[2]) < 9
+
+    def earned(scenario, limit):
+        best = np.argsort(-gain, kind="stable")
+        total = 0.0
+        for slot in best[today[best]]:
+            sold = min(scenario[slot], limit)
+            limit, total = limit - sold, total + sold * max(gain[slot], 0.0)
+        return total
+
+    found = limit_worth_uusd(surplus, left, gain, today)
+    for home in range(len(left)):
+        more = [earned(s, left[home] + 1) - earned(s, left[home]) for s in surplus[home]]
+        assert found[home] == pytest.approx(_COMES_ABOUT * np.mean(more))
+
+
+def test_what_is_wanted_is_shared_by_those_who_sell():
+    surplus, need = np.array([0, 950, 5_000]), np.array([1_900, 1_900, 1_900])
+    assert wanted_wh(surplus, need, 2, RULES) == (1_000, 525, 0)
+    assert wanted_wh(surplus, need, 0, RULES) == (0, 0, 0)
+
+
+def test_a_home_expects_the_scarce_price_of_each_tariff_period():
+    curve = tuple(100_000 if 20 <= slot < 30 else 446_000 if slot < 8 else 245_000 for slot in range(CURVE_SLOTS))
+    share, wanted = (2.0,) * CURVE_SLOTS, tuple(range(CURVE_SLOTS))
+    quote = Quote(slot=7, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted)
+    imports = np.where(np.arange(60) % CURVE_SLOTS < 8, 510_000, 280_000)
+    sales = expected_sales(quote, imports, RULES.delivered_share)
+    assert sales.price_uusd[:8].tolist() == [423_700] * 8
+    assert set(sales.price_uusd[8:48].tolist()) == {232_750}
+    assert sales.most_wh[48:].tolist() == list(range(12))  # the next day as this one
