@@ -162,6 +162,8 @@ class RunConfig:
         seed: of everything random.
         solar_share: share of homes with solar, 0..1; negative for the scenario's own. With neighbours it is of them:
             the real homes keep their panels.
+        batteries: capacities in kWh (0 for none) and the share of homes with each, as ``13.5=0.5,5=0.25,0=0.25``
+            (:mod:`datagen.batteries`); empty for the homes' own, of which the usual one is 13.5 kWh.
         tariff: name or path.
         settlement: ``firm`` or ``metered``.
         mechanism: of the market, by name: :mod:`market.mechanisms`.
@@ -212,6 +214,7 @@ class RunConfig:
     slots: int = 0
     seed: int = 0
     solar_share: float = -1.0
+    batteries: str = ""
     tariff: str = "pge-tou-c"
     settlement: str = "firm"
     mechanism: str = "sdr"
@@ -299,6 +302,7 @@ class RunConfig:
             self.solar_share,
             self.test_days,
             *((self.archetypes,) if self.archetypes else ()),
+            *((self.batteries,) if self.batteries else ()),
         )
         return commonwatt_home() / "homes" / hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from common.config import RunConfig
 from common.errors import UserError
+from datagen.batteries import equipped
 from datagen.generated import generated_community
 from datagen.imported import imported_community
 from datagen.importers.mapped import named_files
@@ -30,7 +32,7 @@ def prepare_homes(
 
     Args:
         config: ``data``, ``homes``, ``neighbours``, ``scenario``, ``climate``, ``stock``, ``archetypes``, ``date``,
-            ``days``, ``test_days``, ``seed`` and ``solar_share`` decide what the homes are.
+            ``days``, ``test_days``, ``seed``, ``solar_share`` and ``batteries`` decide what the homes are.
         root: folder of the homes' folders.
         progress: told after each home.
         workers: see :func:`datagen.writing.write_community`; the homes are the same whatever their number.
@@ -45,6 +47,7 @@ def prepare_homes(
     if manifest is not None:
         return manifest
     community = generated_community(config) if config.data == "generated" else imported_community(config)
+    community = replace(community, homes=equipped(community.homes, config.seed, config.batteries))
     return _make(community, config.seed, inputs, root, progress, workers)
 
 
@@ -94,6 +97,8 @@ def _inputs(config: RunConfig) -> dict[str, str | int | float]:
         "test_days": config.test_days,
         "scenario": config.scenario,
     }
+    if config.batteries:
+        inputs["batteries"] = config.batteries
     if config.data == "generated" or config.neighbours:
         inputs |= {"climate": _climate_hash(config.climate), "stock": config.stock}
         if config.archetypes:
