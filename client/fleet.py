@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from client.battery import BatteryBank, Flow, Mode, follow
+from client.battery import BatteryBank, Flow, Mode
 from client.household import Household
+from client.island import count_unserved, follow_or_island
 from client.planner import Outlook, PlannedFlows, grid_charge_caps_wh, indicative_plan, mode_at_prices, stored_value
+from client.rules import near_outlook, near_plan, rule_mode, rule_offers, rule_plan
 from client.trading import Offers, Position, size_orders
 from common.clock import local_of
 from common.config import MarketRules
@@ -48,6 +50,7 @@ class Fleet:
 
     def __init__(self, homes: Sequence[Household], tariff: Tariff, rules: MarketRules) -> None:
         self.homes, self._tariff, self._rules = homes, tariff, rules
+        self._planner = homes[0].config.planner
         self._bank = BatteryBank.of([home.facts.battery for home in homes])
 
     def cards(self) -> tuple[HomeCard, ...]:
@@ -57,9 +60,9 @@ class Fleet:
     def begin(self, begin: Begin) -> tuple[HomePlan, ...]:
         """Begin a day (or several); answer with the first indicative plans."""
         for home in self.homes:
-            home.begin(begin.slot, begin.end_slot)
+            home.begin(begin.slot, begin.end_slot, begin.goes_on)
             home.save()
-        plan = self._plan(self._outlook(begin.slot))
+        plan = self._plan(self._outlook(begin.slot), begin.slot)
         return tuple(HomePlan(home_id=h.home_id, plan=_wire(plan, i, begin.slot)) for i, h in enumerate(self.homes))
 
     def slot(self, request: SlotRequest) -> tuple[HomeReply, ...]:
@@ -108,7 +111,9 @@ class Fleet:
     def _decide(self, quote: Quote) -> tuple[dict[str, tuple[Order, ...]], dict[str, Plan]]:
         """Forecast, plan, size orders and set the battery's mode for a slot."""
         outlook = self._outlook(quote.slot)
-        plan = self._plan(outlook)
+        plan = self._plan(outlook, quote.slot)
+        if self._planner == "3h":
+            outlook = near_outlook(outlook)
         share = np.array(quote.charge_share, np.float64)
         caps = grid_charge_caps_wh(plan.charge_wh, share, outlook.import_uusd[: len(share)], HORIZON)
         value = stored_value(self._bank, _after_first(outlook, caps))
@@ -119,12 +124,18 @@ class Fleet:
         mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], self._bank.max_slot_wh))
         position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
         offers = size_orders(position, quote.price_uusd, self._sell_left(quote.slot), self._rules)
+        if self._planner == "rule":
+            mode = alone = rule_mode(self._bank, self._peak(quote.slot))
+            offers = rule_offers(plan, (buy, sell), self._sell_left(quote.slot), self._rules)
         for i, home in enumerate(self.homes):
             home.state.mode_slot = quote.slot
             home.state.mode = [float(level[i]) for level in _levels(mode)]
             home.state.alone_mode = [float(level[i]) for level in _levels(alone)]
             home.state.price_uusd = quote.price_uusd
-        orders = {home.home_id: _orders(offers, i, home.home_id, quote.slot) for i, home in enumerate(self.homes)}
+        orders = {
+            home.home_id: () if home.is_dark(quote.slot) else _orders(offers, i, home.home_id, quote.slot)
+            for i, home in enumerate(self.homes)
+        }
         return orders, {home.home_id: _wire(plan, i, quote.slot) for i, home in enumerate(self.homes)}
 
     def _outlook(self, slot: int) -> Outlook:
@@ -138,8 +149,15 @@ class Fleet:
             terminal_uusd=off_peak / self._bank.one_way_efficiency,
         )
 
-    def _plan(self, outlook: Outlook) -> PlannedFlows:
+    def _plan(self, outlook: Outlook, slot: int) -> PlannedFlows:
+        if self._planner == "3h":
+            return near_plan(self._bank, self._stored(), outlook, CURVE_SLOTS)
+        if self._planner == "rule":
+            return rule_plan(self._bank, self._stored(), outlook, self._peak(slot), CURVE_SLOTS)
         return indicative_plan(self._bank, self._stored(), outlook, CURVE_SLOTS)
+
+    def _peak(self, slot: int) -> NDArray[np.bool_]:
+        return self._tariff.peak_window(np.arange(slot, slot + 2 * CURVE_SLOTS))
 
     def _stored(self) -> Floats:
         return np.array([home.state.stored_kwh for home in self.homes], np.float64)
@@ -175,16 +193,22 @@ class Fleet:
         load, pv = (np.array(column, np.int64) for column in zip(*readings, strict=True))
         traded = np.array([f.bought_wh - f.sold_wh for f in fill], np.int64)
         mode, alone_mode = self._modes(slot)
-        flow = follow(self._bank, self._stored(), load - pv - traded, mode)
-        alone = follow(self._bank, np.array([h.state.alone_kwh for h in self.homes]), load - pv, alone_mode)
+        dark = np.array([home.is_dark(slot) for home in self.homes])
+        flow = follow_or_island(self._bank, self._stored(), load - pv - traded, mode, dark)
+        alone_kwh = np.array([h.state.alone_kwh for h in self.homes])
+        alone = follow_or_island(self._bank, alone_kwh, load - pv, alone_mode, dark)
         slots = np.array([slot])
         buy, sell = int(self._tariff.import_uusd(slots)[0]), int(self._tariff.export_uusd(slots)[0])
         meters = {}
         for i in due:
             home = self.homes[i]
             home.state.sold_wh += fill[i].sold_wh
-            _book(home, slot, (buy, sell), int(load[i]), int(pv[i]), flow, alone, i)
-            net = int(load[i] - pv[i] + flow.charge_wh[i] - flow.discharge_wh[i])
+            battery_wh, alone_wh = (int(f.charge_wh[i] - f.discharge_wh[i]) for f in (flow, alone))
+            net = int(load[i] - pv[i]) + battery_wh
+            if dark[i]:  # nobody is billed for what does not flow
+                net = 0
+                count_unserved(home.state, int(load[i]), int(pv[i]), battery_wh, alone_wh)
+            _book(home, slot, (0, 0) if dark[i] else (buy, sell), int(load[i]), int(pv[i]), flow, alone, i)
             home.state.last_import_wh, home.state.last_export_wh = max(net, 0), max(-net, 0)
             meters[home.home_id] = Meter(slot=slot, import_wh=max(net, 0), export_wh=max(-net, 0))
         return meters
@@ -210,7 +234,7 @@ class Fleet:
             raise WireError(f"no day was begun for {home.home_id}")
         slots = np.arange(state.first_slot, state.end_slot)
         refill_uusd = self._tariff.off_peak_uusd(slots) / spec.one_way_efficiency
-        drawn_wh = (state.start_kwh - state.alone_kwh) * WH_PER_KWH
+        drawn_wh = (state.alone_start_kwh - state.alone_kwh) * WH_PER_KWH
         return Totals(
             home_id=home.home_id,
             b0_nusd=state.b0_nusd,
@@ -220,6 +244,9 @@ class Fleet:
             stored_end_wh=round(state.stored_kwh * WH_PER_KWH),
             charged_wh=state.charged_wh,
             discharged_wh=state.discharged_wh,
+            unserved_wh=state.unserved_wh,
+            unserved_alone_wh=state.unserved_alone_wh,
+            unserved_b1_wh=state.unserved_b1_wh,
         )
 
 
