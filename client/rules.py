@@ -63,7 +63,7 @@ def rule_mode(bank: BatteryBank, peak: Bools) -> Mode:
         hours before the window: charge from the grid, an eighth of the battery a slot.
     """
     follows = bool(peak[0]) or not peak[:DAY_SLOTS].any()
-    fills = not follows and bool(peak[:FILL_SLOTS].any())
+    fills = not follows and bool(peak[: FILL_SLOTS + 1].any())
     pace_wh = bank.usable_kwh / bank.one_way_efficiency / FILL_SLOTS * WH_PER_KWH
     return Mode(
         grid_charge_to_kwh=bank.ceiling_kwh if fills else bank.reserve_kwh,
