@@ -23,7 +23,8 @@ WORSE_OFF_NUSD = NUSD_PER_USD // 100
 
 _ENERGIES = ("import_wh", "export_wh", "bought_wh", "sold_wh", "grid_import_wh", "grid_export_wh")
 _TOTALS = (
-    "b0_nusd", "b1_nusd", "battery_only_nusd", "charged_wh", "discharged_wh", "unserved_wh", "unserved_b1_wh",
+    "b0_nusd", "b1_nusd", "battery_only_nusd", "charged_wh", "discharged_wh", "unserved_wh", "unserved_alone_wh",
+    "unserved_b1_wh",
 )  # fmt: skip
 
 
@@ -41,6 +42,7 @@ class CommunitySums:
     discharged_wh: int
     stored_change_wh: int
     unserved_wh: int
+    unserved_alone_wh: int
     unserved_b1_wh: int
 
     @property
@@ -62,7 +64,8 @@ class Accounts:
         bought_wh: delivered by trades. sold_wh: injected for trades. imported_wh, exported_wh: from and to the grid.
         charged_wh, discharged_wh: AC energy into and out of the battery.
         stored_change_wh: stored energy at the end less that at the start.
-        unserved_wh: load that grid outages left unserved. unserved_b1_wh: the same had the home no battery.
+        unserved_wh: load that grid outages left unserved. unserved_alone_wh: the same with the battery that never
+            trades. unserved_b1_wh: the same had the home no battery.
     """
 
     home_ids: tuple[str, ...]
@@ -80,6 +83,7 @@ class Accounts:
     discharged_wh: Integers
     stored_change_wh: Integers
     unserved_wh: Integers
+    unserved_alone_wh: Integers
     unserved_b1_wh: Integers
 
     @property
@@ -108,6 +112,7 @@ class Accounts:
             discharged_wh=int(self.discharged_wh[said].sum()),
             stored_change_wh=int(self.stored_change_wh[said].sum()),
             unserved_wh=int(self.unserved_wh[said].sum()),
+            unserved_alone_wh=int(self.unserved_alone_wh[said].sum()),
             unserved_b1_wh=int(self.unserved_b1_wh[said].sum()),
         )
 

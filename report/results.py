@@ -126,6 +126,7 @@ def _figures(books: Books, paid: Accounts, sums: CommunitySums, battery: Battery
         money_residual_nusd=money_residual,
         energy_residual_wh=energy_residual,
         unserved_kwh=sums.unserved_wh / WH_PER_KWH,
+        unserved_battery_only_kwh=sums.unserved_alone_wh / WH_PER_KWH,
         unserved_b1_kwh=sums.unserved_b1_wh / WH_PER_KWH,
     )
 

@@ -13,7 +13,8 @@ class ScenarioRow(Part):
 
     Attributes:
         captured_share: of the community optimum's savings; null with a grid outage, of which there is no optimum.
-        unserved_kwh: load that an outage left unserved; unserved_b1_kwh: the same had the homes no batteries.
+        unserved_kwh: load that an outage left unserved; unserved_battery_only_kwh: the same with batteries that never
+            trade; unserved_b1_kwh: the same had the homes no batteries.
     """
 
     scenario: str
@@ -29,6 +30,7 @@ class ScenarioRow(Part):
     trades: int
     traded_kwh: float
     unserved_kwh: float
+    unserved_battery_only_kwh: float
     unserved_b1_kwh: float
     money_residual_nusd: int
     energy_residual_wh: int
@@ -58,6 +60,7 @@ def scenario_row(name: str, result: Result) -> ScenarioRow:
         trades=f.trades_executed,
         traded_kwh=f.traded_kwh,
         unserved_kwh=f.unserved_kwh,
+        unserved_battery_only_kwh=f.unserved_battery_only_kwh,
         unserved_b1_kwh=f.unserved_b1_kwh,
         money_residual_nusd=f.money_residual_nusd,
         energy_residual_wh=f.energy_residual_wh,

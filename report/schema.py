@@ -39,7 +39,8 @@ class Figures(Part):
         stored_energy_value_usd: the stored energy missing at the end, at off-peak price / one-way efficiency;
             negative: more was stored at the end.
         money_residual_nusd, energy_residual_wh: zero in sound books.
-        unserved_kwh: load that grid outages left unserved; unserved_b1_kwh: the same had the homes no batteries.
+        unserved_kwh: load that grid outages left unserved; unserved_battery_only_kwh: the same with batteries that
+            never trade; unserved_b1_kwh: the same had the homes no batteries.
     """
 
     homes: Count
@@ -58,6 +59,7 @@ class Figures(Part):
     money_residual_nusd: Count
     energy_residual_wh: Count
     unserved_kwh: float
+    unserved_battery_only_kwh: float
     unserved_b1_kwh: float
 
 
