@@ -18,7 +18,8 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from client.battery import BatteryBank
-from client.planner import Outlook, indicative_plan, mode_at_prices, stored_value
+from client.outlook import Outlook
+from client.planner import indicative_plan, mode_at_prices, stored_value
 from client.trading import Position, size_orders
 from common.clock import day_slots
 from common.config import BatterySpec, MarketRules, RunConfig

@@ -8,6 +8,7 @@ closure; the reading of a slot is opened only when the slot happens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,17 @@ from numpy.typing import NDArray
 from client.battery import BatteryBank, Flow, Mode
 from client.household import Household
 from client.island import count_unserved, follow_or_island
-from client.planner import Outlook, PlannedFlows, grid_charge_caps_wh, indicative_plan, mode_at_prices, stored_value
+from client.outlook import Outlook, Sales
+from client.planner import (
+    PlannedFlows,
+    grid_charge_caps_wh,
+    indicative_plan,
+    mode_at_prices,
+    scenario_mean,
+    stored_value,
+)
 from client.rules import near_outlook, near_plan, rule_mode, rule_offers, rule_plan
+from client.selling import expected_sales, limit_worth_uusd, sellable_wh
 from client.trading import Offers, Position, size_orders
 from common.clock import local_of
 from common.config import MarketRules
@@ -63,7 +73,8 @@ class Fleet:
             home.begin(begin.slot, begin.end_slot, begin.goes_on)
             home.save()
         plan = self._plan(self._outlook(begin.slot), begin.slot)
-        return tuple(HomePlan(home_id=h.home_id, plan=_wire(plan, i, begin.slot)) for i, h in enumerate(self.homes))
+        wire = self._wire(plan, begin.slot)
+        return tuple(HomePlan(home_id=home.home_id, plan=wire[home.home_id]) for home in self.homes)
 
     def slot(self, request: SlotRequest) -> tuple[HomeReply, ...]:
         """Let a slot happen, then decide on the next one.
@@ -116,14 +127,16 @@ class Fleet:
             outlook = near_outlook(outlook)
         share = np.array(quote.charge_share, np.float64)
         caps = grid_charge_caps_wh(plan.charge_wh, share, outlook.import_uusd[: len(share)], HORIZON)
-        value = stored_value(self._bank, _after_first(outlook, caps))
+        sales = expected_sales(quote, outlook.import_uusd, self._rules.delivered_share)
+        value = stored_value(self._bank, _after_first(outlook, caps, sales))
         buy, sell = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
         # A home that never traded would have no guard against the community's rebound either.
-        alone_value = stored_value(self._bank, _after_first(outlook, None))
-        alone = mode_at_prices(self._bank, alone_value, buy, sell, self._bank.max_slot_wh)
-        mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], self._bank.max_slot_wh))
+        alone_value = stored_value(self._bank, _after_first(outlook))
+        net, power = scenario_mean(outlook.net_wh[:, :, 0]), self._bank.max_slot_wh
+        alone = mode_at_prices(self._bank, alone_value, buy, sell, power, net)
+        mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], power), net)
         position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
-        offers = size_orders(position, quote.price_uusd, self._sell_left(quote.slot), self._rules)
+        offers = self._offers(position, quote, plan, outlook.export_uusd)
         if self._planner == "rule":
             mode = alone = rule_mode(self._bank, self._peak(quote.slot))
             offers = rule_offers(plan, (buy, sell), self._sell_left(quote.slot), self._rules)
@@ -136,7 +149,30 @@ class Fleet:
             home.home_id: () if home.is_dark(quote.slot) else _orders(offers, i, home.home_id, quote.slot)
             for i, home in enumerate(self.homes)
         }
-        return orders, {home.home_id: _wire(plan, i, quote.slot) for i, home in enumerate(self.homes)}
+        return orders, self._wire(plan, quote.slot)
+
+    def _offers(self, position: Position, quote: Quote, plan: PlannedFlows, export_uusd: NDArray[np.int64]) -> Offers:
+        """Firm orders at the quoted price, with the day's sell limit spent where it earns most."""
+        left, day = self._sell_left(quote.slot), _local_days(quote.slot, len(quote.curve_uusd))
+        curve = np.array(quote.curve_uusd, np.float64)
+        gain = curve * self._rules.delivered_share - export_uusd[: len(curve)]
+        worth = limit_worth_uusd(plan.surplus_wh[:, :, : len(curve)], left, gain, day == day[0])
+        return size_orders(position, quote.price_uusd, left, self._rules, worth)
+
+    def _wire(self, plan: PlannedFlows, slot: int) -> dict[str, Plan]:
+        """Plans as central may know them: totals of a home, and of its surplus what it may sell."""
+        left, day = self._sell_left(slot), _local_days(slot, CURVE_SLOTS)
+        surplus = sellable_wh(plan.surplus_wh, left, self._rules.daily_sell_limit_wh, day)
+        sold = np.rint(scenario_mean(surplus.transpose(0, 2, 1))).astype(np.int64)
+        return {
+            home.home_id: Plan(
+                slot=slot,
+                need_wh=tuple(plan.need_wh[i].tolist()),
+                charge_wh=tuple(plan.charge_wh[i].tolist()),
+                surplus_wh=tuple(sold[i].tolist()),
+            )
+            for i, home in enumerate(self.homes)
+        }
 
     def _outlook(self, slot: int) -> Outlook:
         slots = np.arange(slot, slot + HORIZON)
@@ -271,15 +307,14 @@ def _book(
     home.remember(slot, soc, (charge - discharge) / WH_PER_KWH / SLOT_HOURS, state.price_uusd)
 
 
-def _after_first(outlook: Outlook, caps_wh: Floats | None) -> Outlook:
-    """The outlook without its first slot, with caps on grid charging if there are any."""
-    return Outlook(
-        net_wh=outlook.net_wh[:, :, 1:],
-        import_uusd=outlook.import_uusd[1:],
-        export_uusd=outlook.export_uusd[1:],
-        terminal_uusd=outlook.terminal_uusd,
-        grid_charge_cap_wh=None if caps_wh is None else caps_wh[:, 1:],
-    )
+def _after_first(outlook: Outlook, caps_wh: Floats | None = None, sales: Sales | None = None) -> Outlook:
+    """The outlook without its first slot, with caps on grid charging and expected sales if there are any."""
+    return replace(outlook, grid_charge_cap_wh=caps_wh, sales=sales).slots(slice(1, None))
+
+
+def _local_days(slot: int, count: int) -> NDArray[np.int64]:
+    """Number of the local day of ``count`` slots."""
+    return np.array([local_of(at).toordinal() for at in range(slot, slot + count)], np.int64)
 
 
 def _levels(mode: Mode) -> tuple[Floats, ...]:
@@ -301,13 +336,4 @@ def _orders(offers: Offers, i: int, home_id: str, slot: int) -> tuple[Order, ...
         Order.model_validate(
             {"home_id": home_id, "slot": slot, "side": side, "energy_wh": energy, "limit_uusd": limit}
         ),
-    )
-
-
-def _wire(plan: PlannedFlows, i: int, slot: int) -> Plan:
-    return Plan(
-        slot=slot,
-        need_wh=tuple(plan.need_wh[i].tolist()),
-        charge_wh=tuple(plan.charge_wh[i].tolist()),
-        surplus_wh=tuple(plan.surplus_wh[i].tolist()),
     )

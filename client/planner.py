@@ -9,6 +9,11 @@ at least that much.  One slot earlier
 which is the exact Bellman recursion of the plan's linear program (tests hold it against HiGHS), one level at a time,
 for all homes, scenarios and levels at once.
 
+Where the export price is above the import price, a slot's worth is not concave: a discharge first saves the cheap
+import, then earns the dear export.  There the plan takes the concave envelope of the slot, all of the discharge at the
+mean price of a full one, and nothing is charged from the grid (tests hold it against a linear program with the same
+envelope).
+
 Levels are whole nano-dollars per stored kWh (``_nusd``, kept in floats), so that ties between slots are exact and sums
 over scenarios do not depend on which other homes are in the array.
 """
@@ -22,54 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints, Mode
+from client.outlook import NUSD_PER_UUSD, Outlook, reach_of, worth_of
 from common.tariff import charge_windows
 from common.units import WH_PER_KWH
 
-NUSD_PER_UUSD = 1000
 _BEYOND_NUSD = 1e12
 """Value of energy under the reserve, which is not to be had; minus this above the ceiling. $1000 a kWh."""
 _BLOCK_CELLS = 200_000
 """Cells (slot, home, scenario, level) that are worked on at once: about what a core's cache holds."""
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What the planner knows of the coming ``T`` slots.
-
-    Attributes:
-        net_wh: net load, shape ``(H, K, T)`` with ``K`` scenarios; positive is need.
-        import_uusd, export_uusd: prices, u$/kWh, shape ``(T,)`` or ``(H, T)``; export never above import.
-        terminal_uusd: value of a stored kWh after the last slot, u$ (off-peak price over one-way efficiency); one for
-            all homes or shape ``(H,)``.
-        grid_charge_cap_wh: most AC energy to charge from the grid in each slot, shape ``(H, T)``; None for no cap.
-    """
-
-    net_wh: Floats
-    import_uusd: Ints
-    export_uusd: Ints
-    terminal_uusd: float | Floats
-    grid_charge_cap_wh: Floats | None = None
-
-    def __post_init__(self) -> None:
-        if (self.export_uusd > self.import_uusd).any():
-            raise ValueError("the export price is above the import price: buying to sell would have no limit")
-
-    def homes(self, part: slice) -> Outlook:
-        """The outlook of some of the homes."""
-        cap = self.grid_charge_cap_wh
-        return Outlook(
-            self.net_wh[part],
-            self.import_uusd[part] if self.import_uusd.ndim > 1 else self.import_uusd,
-            self.export_uusd[part] if self.export_uusd.ndim > 1 else self.export_uusd,
-            self.terminal_nusd[part] / NUSD_PER_UUSD,
-            None if cap is None else cap[part],
-        )
-
-    @property
-    def terminal_nusd(self) -> Floats:
-        """Terminal value in whole n$, shape ``(H,)``."""
-        terminal: Floats = np.rint(np.multiply(self.terminal_uusd, float(NUSD_PER_UUSD)))
-        return np.broadcast_to(terminal, len(self.net_wh))
+_MOST_MEAN_LEVELS = 64
+"""Mean prices of slots whose export price is above the import price that are told apart, one home."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +84,12 @@ def stored_value(bank: BatteryBank, outlook: Outlook) -> StoredValue:
 
 
 def mode_at_prices(
-    bank: BatteryBank, value: StoredValue, import_uusd: int, export_uusd: int, grid_charge_limit_wh: Floats
+    bank: BatteryBank,
+    value: StoredValue,
+    import_uusd: int,
+    export_uusd: int,
+    grid_charge_limit_wh: Floats,
+    net_wh: Floats | None = None,
 ) -> Mode:
     """Battery mode for a slot whose need is imported and whose surplus is exported at these prices.
 
@@ -128,7 +100,11 @@ def mode_at_prices(
         value: marginal value of energy stored after the slot.
         import_uusd, export_uusd: prices of the slot, u$/kWh.
         grid_charge_limit_wh: most AC energy to charge from the grid in the slot, shape ``(H,)``.
+        net_wh: net load that is expected, shape ``(H,)``, positive is need; it only counts where the export price is
+            above the import price. None for none.
     """
+    if export_uusd > import_uusd:
+        return _mode_where_exporting_pays(bank, value, import_uusd, export_uusd, net_wh)
     buy, sell, efficiency = import_uusd * NUSD_PER_UUSD, export_uusd * NUSD_PER_UUSD, bank.one_way_efficiency
     grid_charge_to = value.worth_at_least(np.rint(buy / efficiency))
     return Mode(
@@ -138,6 +114,31 @@ def mode_at_prices(
         # Without losses charging and discharging can tie; charging goes first.
         discharge_to_load_down_to_kwh=np.maximum(value.worth_more_than(np.rint(buy * efficiency)), grid_charge_to),
         discharge_to_export_down_to_kwh=value.worth_at_least(np.rint(sell * efficiency)),
+    )
+
+
+def _mode_where_exporting_pays(
+    bank: BatteryBank,
+    value: StoredValue,
+    import_uusd: int,
+    export_uusd: int,
+    net_wh: Floats | None,
+) -> Mode:
+    """Mode for a slot whose export price is above the import price.
+
+    Batteries discharge, whatever the load is, while the mean price of a full discharge pays; the price is that of the
+    load that is expected.  None charges from the grid.
+    """
+    expected = np.zeros(len(bank)) if net_wh is None else net_wh
+    slot = Outlook(expected[:, None, None], np.array([import_uusd]), np.array([export_uusd]), 0.0)
+    worth = worth_of(bank, slot)
+    discharge_to = value.worth_at_least(worth.exported[0, :, 0])
+    return Mode(
+        grid_charge_to_kwh=bank.reserve_kwh,
+        grid_charge_limit_wh=np.zeros(len(bank)),
+        surplus_charge_to_kwh=value.worth_at_least(worth.from_surplus[0, :, 0]),
+        discharge_to_load_down_to_kwh=discharge_to,
+        discharge_to_export_down_to_kwh=discharge_to,
     )
 
 
@@ -157,8 +158,27 @@ def _levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
     """All values that the slope can take, descending, n$ per stored kWh, shape ``(H, L)``."""
     efficiency = bank.one_way_efficiency[:, None]
     buy, sell = (np.unique(p) * NUSD_PER_UUSD for p in (outlook.import_uusd, outlook.export_uusd))
-    families = [buy * efficiency, buy / efficiency, sell * efficiency, sell / efficiency]
-    return -np.sort(-np.concatenate([*(np.rint(f) for f in families), outlook.terminal_nusd[:, None]], axis=1), axis=1)
+    families = [np.rint(f) for f in (buy * efficiency, buy / efficiency, sell * efficiency, sell / efficiency)]
+    families += [outlook.terminal_nusd[:, None], _mean_levels_nusd(bank, outlook)]
+    if outlook.sales is not None:
+        sale = np.unique(outlook.sales.price_uusd) * NUSD_PER_UUSD
+        families += [np.rint(sale * efficiency), np.rint(sale / efficiency)]
+    return -np.sort(-np.concatenate(families, axis=1), axis=1)
+
+
+def _mean_levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
+    """Mean prices of the slots where exporting pays more than importing costs, a fixed number a home, ``(H, N)``.
+
+    With more than :data:`_MOST_MEAN_LEVELS` of them the slope is read at some: the plan's energies stay exact, the
+    slope between two such levels is taken as the lower one's.
+    """
+    pays: NDArray[np.bool_] = np.any(np.atleast_2d(outlook.exporting_pays), axis=0)
+    if not pays.any():
+        return np.empty((len(bank), 0))
+    means = worth_of(bank, outlook.slots(pays)).exported  # (T, h, K)
+    means = np.sort(np.moveaxis(means, 1, 0).reshape(len(bank), -1), axis=1)
+    count = means.shape[1]
+    return means[:, np.linspace(0, count - 1, min(count, _MOST_MEAN_LEVELS)).round().astype(int)]
 
 
 def _energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Iterator[Floats]:
@@ -184,25 +204,15 @@ def _energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Ite
 
 def _change_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Floats:
     """Discharges that earn at least each level less charges that cost less, stored kWh, shape ``(T, h, K, L)``."""
-    net = outlook.net_wh.transpose(2, 0, 1) / WH_PER_KWH  # (T, h, K)
-    efficiency, power = bank.one_way_efficiency[:, None], bank.max_slot_wh[:, None] / WH_PER_KWH
-    to_load, from_surplus = np.minimum(np.maximum(net, 0.0), power), np.minimum(np.maximum(-net, 0.0), power)
-    from_grid: Floats = power - from_surplus
-    if outlook.grid_charge_cap_wh is not None:
-        from_grid = np.minimum(from_grid, outlook.grid_charge_cap_wh.T[:, :, None] / WH_PER_KWH)
-
-    def part(stored_kwh: Floats, counts: NDArray[np.bool_]) -> Floats:
-        return stored_kwh[..., None] * counts[:, :, None, :]
-
-    def price(uusd: Ints) -> Floats:  # (T, 1 or h, 1)
-        by_slot: Floats = np.atleast_2d(uusd).T[:, :, None].astype(np.float64) * NUSD_PER_UUSD
-        return by_slot
-
-    buy, sell, by_home = price(outlook.import_uusd), price(outlook.export_uusd), efficiency  # (h, 1)
-    change = part(to_load / efficiency, np.rint(buy * by_home) >= levels)
-    change += part((power - to_load) / efficiency, np.rint(sell * by_home) >= levels)
-    change -= part(from_surplus * efficiency, np.rint(sell / by_home) < levels)
-    change -= part(from_grid * efficiency, np.rint(buy / by_home) < levels)
+    reach, worth = reach_of(bank, outlook), worth_of(bank, outlook)
+    efficiency, level = bank.one_way_efficiency[:, None], levels[:, None, :]
+    change: Floats = (reach.to_load / efficiency)[..., None] * (worth.to_load[..., None] >= level)
+    change += (reach.exported / efficiency)[..., None] * (worth.exported[..., None] >= level)
+    change -= (reach.from_surplus * efficiency)[..., None] * (worth.from_surplus[..., None] < level)
+    change -= (reach.from_grid * efficiency)[..., None] * (worth.from_grid[..., None] < level)
+    if outlook.sales is not None:
+        change += (reach.sold / efficiency)[..., None] * (worth.sold[..., None] >= level)
+        change -= (reach.from_sale * efficiency)[..., None] * (worth.from_sale[..., None] < level)
     return change
 
 
@@ -234,20 +244,20 @@ def _mean_over_scenarios(bank: BatteryBank, above: Floats, levels: Floats) -> St
 
 @dataclass(frozen=True)
 class PlannedFlows:
-    """What homes expect to do at the tariff alone, Wh a slot, shape ``(H, slots)``.
+    """What homes expect to do at the tariff alone, Wh a slot.
 
     Attributes:
-        need_wh: import, of which ``charge_wh`` goes into the battery from the grid.
-        surplus_wh: export.
+        need_wh: import, of which ``charge_wh`` goes into the battery from the grid; shape ``(H, slots)``.
+        surplus_wh: export in each scenario, shape ``(H, K, slots)``.
     """
 
     need_wh: Ints
     charge_wh: Ints
-    surplus_wh: Ints
+    surplus_wh: Floats
 
 
 def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
-    """Roll each scenario's plan out over the outlook's first ``slots`` slots, and take the mean.
+    """Roll each scenario's plan out over the outlook's first ``slots`` slots, and take the mean of what is imported.
 
     Args:
         bank: the batteries.
@@ -258,19 +268,20 @@ def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slo
     levels = _levels_nusd(bank, outlook)
     blocks = _blocks(outlook, levels.shape[1])
     flows = [_roll_out(bank.homes(b), stored_kwh[b], outlook.homes(b), levels[b], slots) for b in blocks]
-    return PlannedFlows(*np.rint(np.concatenate(flows, axis=1) * WH_PER_KWH).astype(np.int64))
+    need, charge, surplus = (np.concatenate(parts) * WH_PER_KWH for parts in zip(*flows, strict=True))
+    return PlannedFlows(np.rint(need).astype(np.int64), np.rint(charge).astype(np.int64), surplus)
 
 
-def _roll_out(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: Floats, slots: int) -> Floats:
-    """Mean import, grid charging and export of the scenarios' plans, kWh, shape ``(3, h, slots)``."""
+def _roll_out(
+    bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: Floats, slots: int
+) -> tuple[Floats, Floats, Floats]:
+    """The scenarios' plans, kWh: mean import and grid charging, shape ``(h, slots)``; export, ``(h, K, slots)``."""
     bands = _bands_kwh(bank, outlook, levels, slots)
-    efficiency, power = bank.one_way_efficiency[:, None], bank.max_slot_wh[:, None] / WH_PER_KWH
-    net = outlook.net_wh[:, :, :slots].transpose(2, 0, 1) / WH_PER_KWH  # (slots, h, K), like all below
-    need, surplus = np.minimum(np.maximum(net, 0.0), power), np.minimum(np.maximum(-net, 0.0), power)
-    most_from_grid = power - surplus
-    if outlook.grid_charge_cap_wh is not None:
-        most_from_grid = np.minimum(most_from_grid, outlook.grid_charge_cap_wh.T[:slots, :, None] / WH_PER_KWH)
-    most = np.stack([surplus * efficiency, most_from_grid * efficiency, need / efficiency, (power - need) / efficiency])
+    soon = outlook.slots(slice(slots))
+    efficiency, reach = bank.one_way_efficiency[:, None], reach_of(bank, soon)
+    net = soon.net_wh.transpose(2, 0, 1) / WH_PER_KWH  # (slots, h, K), like all below
+    most = np.stack([reach.from_surplus * efficiency, reach.from_grid * efficiency])
+    most = np.concatenate([most, np.stack([reach.to_load / efficiency, reach.exported / efficiency])])
     from_grid, change = np.empty_like(net), np.empty_like(net)
     stored = np.repeat(stored_kwh[:, None], net.shape[2], axis=1)
     for t in range(slots):
@@ -282,20 +293,23 @@ def _roll_out(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: F
         change[t] = charged + from_grid[t] - used - exported
         stored = stored + change[t]
     meter = net + np.where(change > 0.0, change / efficiency, change * efficiency)
-    mean = [scenario_mean(flow).T for flow in (np.maximum(meter, 0.0), from_grid / efficiency, np.maximum(-meter, 0.0))]
-    return np.stack(mean)
+    imported, charged = (scenario_mean(flow).T for flow in (np.maximum(meter, 0.0), from_grid / efficiency))
+    return imported, charged, np.maximum(-meter, 0.0).transpose(1, 2, 0)
 
 
 def _bands_kwh(bank: BatteryBank, outlook: Outlook, levels: Floats, slots: int) -> Floats:
     """Levels of a :class:`Mode` in each slot of each scenario's own plan, shape ``(4, slots, h, K)``."""
-    buy, sell = (np.atleast_2d(p).T[:slots] * float(NUSD_PER_UUSD) for p in (outlook.import_uusd, outlook.export_uusd))
-    efficiency = bank.one_way_efficiency
-    worth = [np.rint(w)[:, :, None] for w in (buy / efficiency, sell / efficiency, buy * efficiency, sell * efficiency)]
-    counts = [np.count_nonzero(levels >= w, axis=-1) for w in worth]
-    counts[2] = np.count_nonzero(levels > worth[2], axis=-1)  # strictly: eager, as in mode_at_prices
+    worth = worth_of(bank, outlook.slots(slice(slots)))
+    shape = (slots, *outlook.net_wh.shape[:2])
+    ways = (worth.from_grid, worth.from_surplus, worth.to_load, worth.exported)
+    counts = [np.count_nonzero(levels[:, None, :] >= way[..., None], axis=-1) for way in ways]
+    # Strictly: eager, as in mode_at_prices; where exporting pays more both discharges are one.
+    strict = np.count_nonzero(levels[:, None, :] > worth.to_load[..., None], axis=-1)
+    counts[2] = np.where(worth.to_load < worth.exported, counts[2], strict)
+    counts = [np.broadcast_to(count, shape) for count in counts]
     above = np.stack(list(_energy_by_level(bank, outlook, levels)))[::-1][1 : slots + 1]  # (slots, h, K, L)
     above = np.concatenate([np.zeros_like(above[..., :1]), above], axis=3)  # nothing is worth more than the top level
-    bands = np.stack([np.take_along_axis(above, count[:, :, None, None], axis=3)[..., 0] for count in counts])
+    bands = np.stack([np.take_along_axis(above, count[..., None], axis=3)[..., 0] for count in counts])
     bands += bank.reserve_kwh[:, None]
     bands[2] = np.maximum(bands[2], bands[0])
     return bands

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints, Mode, follow
-from client.planner import Outlook, PlannedFlows, indicative_plan, scenario_mean
+from client.outlook import Outlook
+from client.planner import PlannedFlows, indicative_plan, scenario_mean
 from client.trading import Offers
 from common.config import MarketRules
 from common.units import WH_PER_KWH
@@ -40,14 +41,13 @@ def near_outlook(outlook: Outlook) -> Outlook:
 def near_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
     """Indicative plan of planner ``3h``: its own for three hours, and after them the net load as it is expected."""
     ahead = LOOK_AHEAD_SLOTS
-    near = Outlook(outlook.net_wh[..., :ahead], outlook.import_uusd[..., :ahead], outlook.export_uusd[..., :ahead], 0.0)
-    plan = indicative_plan(bank, stored_kwh, near, ahead)
-    later = np.moveaxis(outlook.net_wh[:, :, ahead:slots], 1, 2)  # (H, slots - ahead, K)
-    need, surplus = (np.rint(scenario_mean(np.maximum(part, 0.0))).astype(np.int64) for part in (later, -later))
+    plan = indicative_plan(bank, stored_kwh, replace(outlook.slots(slice(ahead)), terminal_uusd=0.0), ahead)
+    later = outlook.net_wh[:, :, ahead:slots]
+    need = np.rint(scenario_mean(np.moveaxis(np.maximum(later, 0.0), 1, 2))).astype(np.int64)
     return PlannedFlows(
         need_wh=np.concatenate([plan.need_wh, need], axis=1),
         charge_wh=np.concatenate([plan.charge_wh, np.zeros_like(need)], axis=1),
-        surplus_wh=np.concatenate([plan.surplus_wh, surplus], axis=1),
+        surplus_wh=np.concatenate([plan.surplus_wh, np.maximum(-later, 0.0)], axis=2),
     )
 
 
@@ -92,7 +92,7 @@ def rule_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, peak: Boo
         meter = expected[:, t] + flow.charge_wh - flow.discharge_wh
         need[:, t], surplus[:, t] = np.maximum(meter, 0), np.maximum(-meter, 0)
         charge[:, t] = np.minimum(flow.charge_wh, need[:, t])
-    return PlannedFlows(need, charge, surplus)
+    return PlannedFlows(need, charge, surplus[:, None].astype(np.float64))
 
 
 def rule_offers(plan: PlannedFlows, prices_uusd: tuple[int, int], sell_left_wh: Ints, rules: MarketRules) -> Offers:
@@ -104,7 +104,9 @@ def rule_offers(plan: PlannedFlows, prices_uusd: tuple[int, int], sell_left_wh: 
         sell_left_wh: what is left of the day's sell limit, injected Wh, shape ``(H,)``.
         rules: of the market; a seller is paid for what is delivered of the injected energy.
     """
-    buy, sell = plan.need_wh[:, 0], np.minimum(plan.surplus_wh[:, 0], np.maximum(sell_left_wh, 0))
+    buy, sell = plan.need_wh[:, 0], np.minimum(np.rint(plan.surplus_wh[:, 0, 0]), np.maximum(sell_left_wh, 0))
+    if prices_uusd[1] > prices_uusd[0]:
+        buy, sell = np.zeros_like(buy), np.zeros_like(sell)  # where exporting pays nobody trades
     least = int(np.ceil(prices_uusd[1] / rules.delivered_share))
     limit = np.where(sell > 0, least, prices_uusd[0])
-    return Offers(buy, sell, np.clip(limit, rules.floor_uusd, rules.ceiling_uusd).astype(np.int64))
+    return Offers(buy, sell.astype(np.int64), np.clip(limit, rules.floor_uusd, rules.ceiling_uusd).astype(np.int64))

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints
-from client.planner import NUSD_PER_UUSD, StoredValue, scenario_mean
+from client.outlook import NUSD_PER_UUSD
+from client.planner import StoredValue, scenario_mean
 from common.config import MarketRules
 from common.units import WH_PER_KWH
 
@@ -82,7 +83,9 @@ class Position:
         return take_wh, give_wh
 
 
-def size_orders(position: Position, price_uusd: int, sell_left_wh: Ints, rules: MarketRules) -> Offers:
+def size_orders(
+    position: Position, price_uusd: int, sell_left_wh: Ints, rules: MarketRules, limit_worth_uusd: Floats | float = 0.0
+) -> Offers:
     """Firm orders for a slot at a posted price.
 
     Args:
@@ -90,19 +93,23 @@ def size_orders(position: Position, price_uusd: int, sell_left_wh: Ints, rules: 
         price_uusd: posted price per delivered kWh.
         sell_left_wh: what is left of the day's sell limit, injected Wh, shape ``(H,)``.
         rules: of the market; a seller is paid for what is delivered of the injected energy.
+        limit_worth_uusd: what a kWh of the sell limit is worth for later sales of the day, u$, shape ``(H,)``.
 
     Returns:
         The orders that no home expects to lose by: each Wh of a bid is worth more than the price, each Wh of an offer
-        less than the seller's share of it.
+        less than the seller's share of it.  None where exporting pays more than importing costs: homes export then, and
+        nobody may buy to export.
     """
-    received = price_uusd * rules.delivered_share
+    received = price_uusd * rules.delivered_share - limit_worth_uusd
     buy = _largest(lambda wh: position.worth_uusd(wh - 0.5) > price_uusd, len(position.bank))
     sell = _largest(lambda wh: position.worth_uusd(0.5 - wh) < received, len(position.bank))
     # Nobody buys to export, nor sells what is imported, even at an odd price.
     most_buy, most_sell = position.room_wh()
     buy, sell = np.minimum(buy, most_buy), np.minimum(np.minimum(sell, most_sell), np.maximum(sell_left_wh, 0))
     highest_bid = np.floor(position.worth_uusd(buy - 0.5))
-    lowest_ask = np.ceil(position.worth_uusd(0.5 - sell) / rules.delivered_share)
+    lowest_ask = np.ceil((position.worth_uusd(0.5 - sell) + limit_worth_uusd) / rules.delivered_share)
+    if position.export_uusd > position.import_uusd:
+        buy, sell = np.zeros_like(buy), np.zeros_like(sell)
     limit = np.where(buy > 0, highest_bid, np.where(sell > 0, lowest_ask, price_uusd))
     return Offers(buy, sell, np.clip(limit, rules.floor_uusd, rules.ceiling_uusd).astype(np.int64))
 

@@ -108,7 +108,7 @@ class Plan(Wire):
     Attributes:
         slot: first slot of the plan.
         need_wh: planned import, of which ``charge_wh`` goes into the battery from the grid.
-        surplus_wh: planned export.
+        surplus_wh: planned export, as far as the day's sell limit lets the home sell it.
     """
 
     slot: Slot
@@ -164,12 +164,15 @@ class Quote(Wire):
             the price itself).
         charge_share: for each slot of the curve, the share of a home's own planned grid charging (Wh, until the next
             dear hours) that it may do in that slot: central's guard against a rebound peak. Above 1: no limit.
+        wanted_wh: for each slot of the curve, what neighbours want beyond what is offered: injected Wh for each home
+            that plans to sell within the day.
     """
 
     slot: Slot
     price_uusd: PriceUusd
     curve_uusd: Annotated[tuple[PriceUusd, ...], Field(min_length=1, max_length=CURVE_SLOTS)]
     charge_share: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=CURVE_SLOTS)]
+    wanted_wh: Annotated[tuple[EnergyWh, ...], Field(min_length=1, max_length=CURVE_SLOTS)]
 
 
 class SlotRequest(Wire):

@@ -1,17 +1,19 @@
 """Tariffs: what the utility charges per imported and pays per exported kWh, from OpenEI-URDB-shaped JSON files.
 
 A file has ``energyweekdayschedule`` and ``energyweekendschedule`` (12 months x 24 local hours, each a period number)
-and ``energyratestructure`` (per period a list of tiers, of which the first one's ``rate`` in $/kWh is used; a tier may
-carry ``sell``, the export credit), as in https://openei.org/services/doc/rest/util_rates/.  Beside it: ``label``,
-``name``, ``utility``, ``effective_date``, ``source``, ``export_usd_per_kwh`` (where the periods have no ``sell``),
-and ``notes`` (fixed charges and credits that are left out of the bill).
+and ``energyratestructure`` (per period a list of tiers, of which the first one's ``rate`` in $/kWh is used), as in
+https://openei.org/services/doc/rest/util_rates/.  What an exported kWh earns is, in this order,
+``export_usd_per_kwh_by_hour`` (``weekday`` and ``weekend``, each 12 months x 24 local hours), the tier's ``sell``, or
+``export_usd_per_kwh``; it may be above the import price.  Beside it: ``label``, ``name``, ``utility``,
+``effective_date``, ``sheet``, ``source``, ``notes``, and ``leaves_out``: what a bill leaves out besides the fixed
+charges, demand charges and higher tiers that the file names in URDB's own fields.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +22,30 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from common.clock import TIMEZONE, local_calendar
 from common.errors import UserError
 from common.units import price_uusd
+from common.urdb import advice, left_out, tariff_fields
 
 _BLOCK_SLOTS = 48 * 64
 _FOLDER = Path(__file__).parent / "tariffs"
 _Hours = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=24, max_length=24)]
 _Schedule = Annotated[list[_Hours], Field(min_length=12, max_length=12)]
+_MOST_USD = 10.0
+"""Dearest kWh that is believed, $: above it a file's prices are in cents."""
+_Price = Annotated[float, Field(ge=0, le=_MOST_USD)]
+_HourlyPrices = Annotated[list[_Price], Field(min_length=24, max_length=24)]
+_PriceTable = Annotated[list[_HourlyPrices], Field(min_length=12, max_length=12)]
 
 
 class _Tier(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
-    rate: float = Field(ge=0)
+    rate: _Price
     adj: float = 0.0
-    sell: float | None = None
+    sell: _Price | None = None
+
+
+class _ByHour(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    weekday: _PriceTable
+    weekend: _PriceTable
 
 
 class Tariff(BaseModel):
@@ -47,19 +61,22 @@ class Tariff(BaseModel):
     energyweekdayschedule: _Schedule
     energyweekendschedule: _Schedule
     energyratestructure: Annotated[list[Annotated[list[_Tier], Field(min_length=1)]], Field(min_length=1)]
-    export_usd_per_kwh: float = Field(ge=0)
+    export_usd_per_kwh: _Price | None = None
+    export_usd_per_kwh_by_hour: _ByHour | None = None
+    sheet: str = ""
     notes: str = ""
+    leaves_out: list[str] = []
 
     _blocks: dict[int, NDArray[np.int64]] = PrivateAttr(default_factory=dict)
 
     def _local(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Period number and month (0..11) of each slot, shape ``(2, n)``.
+        """Period number, month (0..11) and export credit (u$/kWh) of each slot, shape ``(3, n)``.
 
         Local time is worked out once for each block of slots: a run asks for the same days over and over.
         """
         slots = np.asarray(slots, np.int64)
         block = slots // _BLOCK_SLOTS
-        found = np.empty((2, len(slots)), np.int64)
+        found = np.empty((3, len(slots)), np.int64)
         for number in np.unique(block).tolist():
             if number not in self._blocks:
                 self._blocks[number] = self._work_out(np.arange(number * _BLOCK_SLOTS, (number + 1) * _BLOCK_SLOTS))
@@ -69,9 +86,29 @@ class Tariff(BaseModel):
 
     def _work_out(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         calendar = local_calendar(slots, TIMEZONE)
-        weekday, weekend = np.array(self.energyweekdayschedule), np.array(self.energyweekendschedule)
-        month, hour = calendar.month - 1, calendar.half_hour // 2
-        return np.stack([np.where(calendar.weekday < 5, weekday[month, hour], weekend[month, hour]), month])
+        month, hour, weekday = calendar.month - 1, calendar.half_hour // 2, calendar.weekday < 5
+
+        def of_day(on_weekdays: object, on_weekends: object) -> NDArray[np.int64]:
+            table = np.array([on_weekends, on_weekdays], np.int64)
+            return np.asarray(table[weekday.astype(np.int64), month, hour], np.int64)
+
+        period = of_day(self.energyweekdayschedule, self.energyweekendschedule)
+        if self.export_usd_per_kwh_by_hour is not None:
+            hourly = self.export_usd_per_kwh_by_hour
+            export = of_day(*([[price_uusd(p) for p in row] for row in t] for t in (hourly.weekday, hourly.weekend)))
+        else:
+            export = np.array([price_uusd(self._export_usd(tier) or 0.0) for tier, *_ in self.energyratestructure])[
+                period
+            ]
+        return np.stack([period, month, export])
+
+    def _export_usd(self, tier: _Tier) -> float | None:
+        return self.export_usd_per_kwh if tier.sell is None else tier.sell
+
+    @property
+    def left_out(self) -> str:
+        """What a bill at this tariff leaves out, in words, separated by commas; empty for nothing that is known."""
+        return ", ".join([*left_out(self.model_dump()), *self.leaves_out])
 
     def import_uusd(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Import price of each slot, u$/kWh, shape ``(n,)``."""
@@ -80,13 +117,9 @@ class Tariff(BaseModel):
         return prices
 
     def export_uusd(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Export credit of each slot, u$/kWh, shape ``(n,)``."""
-        flat = self.export_usd_per_kwh
-        rates = np.array(
-            [price_uusd(flat if p[0].sell is None else p[0].sell) for p in self.energyratestructure], np.int64
-        )
-        prices: NDArray[np.int64] = rates[self._local(slots)[0]]
-        return prices
+        """Export credit of each slot, u$/kWh, shape ``(n,)``; it may be above the import price."""
+        export: NDArray[np.int64] = self._local(slots)[2]
+        return export
 
     def peak_window(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each slot is at its month's highest import price, in months whose price varies; shape ``(n,)``."""
@@ -126,27 +159,46 @@ def load_tariff(name_or_path: str) -> Tariff:
     if not path.is_file():
         raise UserError(f"tariff '{name_or_path}': no such name or file; known names: {', '.join(tariff_names())}")
     try:
-        tariff = Tariff.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        fields = tariff_fields(json.loads(path.read_text(encoding="utf-8")), str(path), path.stem)
+        tariff = Tariff.model_validate(fields)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(
             f"tariff file {path}: not JSON ({error}); expected a tariff in the shape of OpenEI URDB, "
             f"as {_FOLDER / 'pge-tou-c.json'} is"
         ) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"tariff file {path}: {where or 'file'}: {first['msg']}") from None
+        raise UserError(f"tariff file {path}: {_said(error, fields)}") from None
+    _check(tariff, path)
+    return tariff
+
+
+def _said(error: ValidationError, fields: dict[str, Any]) -> str:
+    """The first thing that is wrong with a file's fields, and how to mend it."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "file"
+    if first["type"] == "missing":
+        return f"{where} is missing{advice(fields, where)}"
+    cents = " (prices are in $/kWh, not in cents)" if first["type"] == "less_than_equal" else ""
+    return f"{where}: {first['msg']}{cents}"
+
+
+def _check(tariff: Tariff, path: Path) -> None:
+    """Refuse a tariff whose schedules name no period, or whose periods have no import or export price."""
     periods = {p for s in (tariff.energyweekdayschedule, tariff.energyweekendschedule) for month in s for p in month}
     if max(periods) >= len(tariff.energyratestructure):
         raise UserError(
             f"tariff file {path}: a schedule names period {max(periods)}, but energyratestructure has only "
             f"{len(tariff.energyratestructure)} periods (0..{len(tariff.energyratestructure) - 1})"
         )
-    for number, (tier, *_) in enumerate(tariff.energyratestructure):
-        export = tariff.export_usd_per_kwh if tier.sell is None else tier.sell
-        if not 0 <= export <= tier.rate + tier.adj:
+    for number in sorted(periods):
+        tier = tariff.energyratestructure[number][0]
+        if tier.rate + tier.adj < 0:
             raise UserError(
-                f"tariff file {path}: energyratestructure.{number}: the export credit {export} must lie between 0 and "
-                f"the import price {tier.rate + tier.adj}: else buying to sell would have no limit"
+                f"tariff file {path}: energyratestructure.{number}: the import price (rate {tier.rate} + adj "
+                f"{tier.adj}) is below 0; only prices of 0 and above are understood"
             )
-    return tariff
+        if tariff.export_usd_per_kwh_by_hour is None and tariff._export_usd(tier) is None:
+            raise UserError(
+                f"tariff file {path}: it does not say what an exported kWh earns in period {number}"
+                f"{advice(tariff.model_dump(), 'export')}"
+            )

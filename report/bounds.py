@@ -3,6 +3,11 @@
 No policy can cost a community less than :func:`community_optimum` with the same batteries, tariff and rules; no home
 without trade can pay less than :func:`own_battery_optimum`.  The floor price and the size of a transaction do not limit
 the optimum: trade only moves money between homes.
+
+Where the export price is above the import price, a meter that nets within the slot keeps energy from passing from grid
+to grid, and no battery charges from the grid, as homes do not either.  The program is convex and takes the envelope of
+that: a home exports in proportion to its discharge, the envelope of :mod:`client.planner`.  It stays a bound, a little
+below what any policy can reach.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
-from scipy.sparse import coo_array, csr_array, eye_array, hstack, kron, vstack
+from scipy.sparse import coo_array, csr_array, diags_array, eye_array, hstack, kron, vstack
 
 from common.config import BatterySpec, MarketRules
 from common.units import UUSD_PER_USD, WH_PER_KWH
@@ -93,13 +98,13 @@ def _solve(community: Community, *, trade: bool) -> Optimum:
     nothing = np.zeros(cells)
     objective = np.concatenate([np.tile(buy, homes), -np.tile(sell, homes), *[nothing] * 4, -final.ravel()])
     equal_a, equal_b = _equations(community)
-    limit_a, limit_b = _daily_limit(community)
+    limits = [_no_passing_through(community), *([_daily_limit(community)] if trade else [])]
     result = linprog(  # type: ignore[call-overload]  # its stubs know no sparse matrices
         objective,
         A_eq=equal_a,
         b_eq=equal_b,
-        A_ub=limit_a if trade else None,
-        b_ub=limit_b if trade else None,
+        A_ub=vstack([left for left, _ in limits]),
+        b_ub=np.concatenate([right for _, right in limits]),
         bounds=_bounds(community, trade=trade),
         method="highs",
     )
@@ -150,12 +155,32 @@ def _daily_limit(community: Community) -> tuple[csr_array, Floats]:
     return csr_array((np.ones(homes * slots), (rows, sold)), shape=shape), np.full(homes * days, limit_kwh)
 
 
+def _no_passing_through(community: Community) -> tuple[csr_array, Floats]:
+    """Of each home and each slot whose export price is above the import price: what leaves comes from behind the meter.
+
+    A home that discharges d of at most P with need N exports at most max(d - N, 0), which is at most d (P - N) / P; one
+    with surplus S that charges c of it exports S - c + d.
+    """
+    homes, slots = community.net_wh.shape
+    cells = homes * slots
+    net = community.net_wh / WH_PER_KWH
+    power = np.array([spec.max_slot_kwh for spec in community.batteries])[:, None]
+    above_need = (power - np.clip(net, 0.0, power)) / np.where(power > 0.0, power, 1.0)
+    one = np.ones(cells)
+    parts = {"export": one, "sold": one, "charge": one, "discharge": -above_need.ravel()}
+    left = hstack([diags_array(parts.get(flow, 0.0 * one)) for flow in _FLOWS])
+    pays = np.flatnonzero(np.tile(community.export_uusd > community.import_uusd, homes))
+    return csr_array(csr_array(left)[pays]), np.maximum(-net, 0.0).ravel()[pays]
+
+
 def _bounds(community: Community, *, trade: bool) -> Floats:
     """Lower and upper bounds of the variables, shape ``(7 H T, 2)``."""
     homes, slots = community.net_wh.shape
     low, high = np.zeros((len(_FLOWS), homes, slots)), np.full((len(_FLOWS), homes, slots), np.inf)
     power = np.array([spec.max_slot_kwh for spec in community.batteries])[:, None]
     high[_FLOWS.index("charge")] = high[_FLOWS.index("discharge")] = power
+    pays, surplus = community.export_uusd > community.import_uusd, np.maximum(-community.net_wh, 0) / WH_PER_KWH
+    high[_FLOWS.index("charge")][:, pays] = np.minimum(surplus, power)[:, pays]
     if not trade:
         high[_FLOWS.index("bought")] = high[_FLOWS.index("sold")] = 0.0
     low[_FLOWS.index("stored")] = np.array([spec.reserve_kwh for spec in community.batteries])[:, None]

@@ -204,11 +204,13 @@ class Privacy(Part):
 
 
 class TariffFacts(Part):
-    """Where the tariff comes from."""
+    """Where the tariff comes from, and what a bill at it leaves out (empty for nothing that is known)."""
 
     label: str
     effective_date: str
     source: str
+    notes: str
+    left_out: str
 
 
 class Provenance(Part):

@@ -35,6 +35,8 @@ def print_result(result: Result, console: Console, seconds: Mapping[str, float],
     if result.rounds:
         console.print(_round_text(result), highlight=False)
     print_privacy(result.privacy, console)
+    if result.provenance.tariff.left_out:
+        console.print(f"[bold]Left out of the bills[/]  {result.provenance.tariff.left_out}", highlight=False)
     for warning in result.warnings:
         console.print(f"[yellow]warning:[/] {warning}", highlight=False)
     if seconds:

@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
 
+_MOST_WANTED_WH = 100_000
+"""More than a home can carry in a slot."""
+
 _UNDER_IMPORT = 8
 """The market's price stays an eighth under the import price. A firm order is made on a forecast: a home only buys what
 needs more likely than price over import price, and at a cent under the tariff that is next to nothing."""
@@ -32,11 +35,12 @@ def sdr_price(surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int,
         rules: the market's floor and ceiling, and its loss.
 
     Returns:
-        u$ per delivered kWh, between the market's floor and an eighth under the import price (or the ceiling).
+        u$ per delivered kWh, between the market's floor and an eighth under the import price (or the ceiling).  The
+        latter where exporting pays what a neighbour could: then nobody sells, and no price would change that.
     """
     highest = max(rules.floor_uusd, min(rules.ceiling_uusd, import_uusd - import_uusd // _UNDER_IMPORT))
     deliverable = rules.deliverable_wh(surplus_wh)
-    if deliverable == 0:
+    if deliverable == 0 or export_uusd >= import_uusd * rules.delivered_share:
         return highest
     if deliverable >= need_wh:
         return rules.floor_uusd
@@ -58,6 +62,24 @@ def price_curve(
     """
     slots = zip(surplus_wh.tolist(), need_wh.tolist(), import_uusd.tolist(), export_uusd.tolist(), strict=True)
     return tuple(sdr_price(*slot, rules) for slot in slots)
+
+
+def wanted_wh(surplus_wh: Ints, need_wh: Ints, sellers: int, rules: MarketRules) -> tuple[int, ...]:
+    """What homes want of neighbours beyond what is offered, for each home that has something to offer.
+
+    Homes that know it keep for their neighbours what else they would use up themselves; each its part, so that not all
+    of them keep the same.
+
+    Args:
+        surplus_wh, need_wh: sums of the homes' plans, Wh, shape ``(T,)``.
+        sellers: homes that plan a surplus; without any nothing is wanted.
+        rules: of the market.
+
+    Returns:
+        Injected Wh, shape ``(T,)``.
+    """
+    lacking = np.maximum(need_wh / rules.delivered_share - surplus_wh, 0.0) / max(sellers, 1) * (sellers > 0)
+    return tuple(np.minimum(lacking, _MOST_WANTED_WH).astype(np.int64).tolist())
 
 
 def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Plan, Quote
 from common.tariff import Tariff
-from server.pricing import UNLIMITED, charge_share, price_curve
+from server.pricing import UNLIMITED, charge_share, price_curve, wanted_wh
 
 Ints = NDArray[np.int64]
 
@@ -32,12 +32,13 @@ class Quoter:
         imports, exports = self._tariff.import_uusd(slots), self._tariff.export_uusd(slots)
         need, charge, surplus = _totals(slot, plans)
         curve = price_curve(surplus, need, imports, exports, self._rules)
+        wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         postponed = self._postponed_wh(slot, plans, charge)
         need[0] += postponed
         charge[0] += postponed
         share = charge_share(need - surplus, charge, imports)
         self._quoted, self._allowed = slot, share[0]
-        return Quote(slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share)
+        return Quote(slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted)
 
     def _postponed_wh(self, slot: int, plans: Mapping[str, Plan], charge_wh: Ints) -> int:
         """Grid charging that the homes planned for the slot before and that the guard put off, Wh.

@@ -65,7 +65,13 @@ def begun(root: Path, slots: int) -> Fleet:
 
 
 def quote(slot: int) -> Quote:
-    return Quote(slot=slot, price_uusd=240_000, curve_uusd=(240_000,) * CURVE_SLOTS, charge_share=(2.0,) * CURVE_SLOTS)
+    return Quote(
+        slot=slot,
+        price_uusd=240_000,
+        curve_uusd=(240_000,) * CURVE_SLOTS,
+        charge_share=(2.0,) * CURVE_SLOTS,
+        wanted_wh=(0,) * CURVE_SLOTS,
+    )
 
 
 def fills(replies: Sequence[HomeReply]) -> tuple[Fill, ...]:

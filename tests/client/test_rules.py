@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from client.battery import BatteryBank, follow
-from client.planner import Outlook, indicative_plan, stored_value
+from client.outlook import Outlook
+from client.planner import indicative_plan, stored_value
 from client.rules import FILL_SLOTS, LOOK_AHEAD_SLOTS, near_outlook, near_plan, rule_mode, rule_offers, rule_plan
 from common.config import BatterySpec, MarketRules
 
@@ -37,12 +38,12 @@ def test_the_near_planner_values_energy_as_if_the_world_ended_after_three_hours(
 def test_the_near_plan_is_its_own_and_then_the_net_load():
     outlook, stored = outlook_at(2), BANK.reserve_kwh + 0.5 * BANK.usable_kwh
     plan = near_plan(BANK, stored, outlook, 48)
-    assert plan.need_wh.shape == plan.charge_wh.shape == plan.surplus_wh.shape == (3, 48)
+    assert plan.need_wh.shape == plan.charge_wh.shape == (3, 48) and plan.surplus_wh.shape == (3, 2, 48)
     later = outlook.net_wh[:, :, LOOK_AHEAD_SLOTS:48]
     assert (plan.need_wh[:, LOOK_AHEAD_SLOTS:] == np.rint(np.maximum(later, 0).mean(axis=1))).all()
     assert not plan.charge_wh[:, LOOK_AHEAD_SLOTS:].any()
     other = indicative_plan(BANK, stored, near_outlook(outlook), LOOK_AHEAD_SLOTS)
-    assert (plan.surplus_wh[:, :LOOK_AHEAD_SLOTS] == other.surplus_wh).all()
+    assert (plan.surplus_wh[:, :, :LOOK_AHEAD_SLOTS] == other.surplus_wh).all()
 
 
 def peak_in(slots):
@@ -71,13 +72,14 @@ def test_eight_slots_fill_an_empty_battery_and_its_plan_adds_up():
     outlook, peak = outlook_at(FILL_SLOTS), peak_in(FILL_SLOTS)
     plan = rule_plan(BANK, BANK.reserve_kwh, outlook, peak, 48)
     net = np.rint(outlook.net_wh[:, :, :48].mean(axis=1))
-    battery = plan.need_wh - plan.surplus_wh - net  # charge - discharge
+    surplus = plan.surplus_wh[:, 0]
+    battery = plan.need_wh - surplus - net  # charge - discharge
     stored = (
         BANK.reserve_kwh[:, None] + np.cumsum(np.where(battery > 0, battery * 0.9**0.5, battery / 0.9**0.5), 1) / 1000
     )
     assert stored[0, FILL_SLOTS - 1] == pytest.approx(BANK.ceiling_kwh[0], abs=0.01)
     assert (stored >= BANK.reserve_kwh[:, None] - 1e-6).all() and (stored <= BANK.ceiling_kwh[:, None] + 1e-6).all()
-    assert (plan.charge_wh <= plan.need_wh).all() and not (plan.need_wh * plan.surplus_wh).any()
+    assert (plan.charge_wh <= plan.need_wh).all() and not (plan.need_wh * surplus).any()
 
 
 def test_the_rule_trades_what_it_plans_at_no_worse_than_the_tariff():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.battery import BatteryBank, follow
-from client.planner import Outlook, mode_at_prices, stored_value
+from client.outlook import Outlook
+from client.planner import mode_at_prices, stored_value
 from client.trading import Position, size_orders
 from common.config import BatterySpec, MarketRules
 
@@ -139,3 +142,21 @@ def test_without_a_battery_the_order_is_the_quantile():
     known = Position(position.bank, position.stored_kwh, position.value, needs, IMPORT, EXPORT)
     # The last Wh saves 0.51 or earns 0.06: worth more than 0.40 where need is above it in 4 of 5 scenarios.
     assert size_orders(known, 400_000, np.array([PLENTY]), RULES).buy_wh[0] == 200
+
+
+@given(st.integers(0, 10**6), st.integers(100_000, 1_000_000))
+@settings(max_examples=25, deadline=None)
+def test_nobody_trades_where_exporting_pays_more_than_importing_costs(seed, price):
+    position = replace(random_position(seed), import_uusd=390_000, export_uusd=1_130_000)
+    offers = size_orders(position, price, _limits(position), RULES)
+    assert not offers.buy_wh.any() and not offers.sell_wh.any()
+    assert ((offers.limit_uusd >= RULES.floor_uusd) & (offers.limit_uusd <= RULES.ceiling_uusd)).all()
+
+
+@given(st.integers(0, 10**6), st.integers(100_000, 500_000), st.integers(0, 510_000))
+@settings(max_examples=60, deadline=None)
+def test_nobody_asks_less_than_the_grid_pays_nor_bids_more_than_it_costs(seed, price, export):
+    position = replace(random_position(seed), import_uusd=IMPORT, export_uusd=export)
+    offers = size_orders(position, price, _limits(position), RULES)
+    assert (offers.limit_uusd[offers.sell_wh > 0] * RULES.delivered_share >= export).all()
+    assert (offers.limit_uusd[offers.buy_wh > 0] <= IMPORT).all()

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from client.battery import BatteryBank, follow
-from client.planner import Outlook, mode_at_prices, stored_value
+from client.outlook import Outlook
+from client.planner import mode_at_prices, stored_value
+from common.clock import day_slots
 from common.config import BatterySpec, MarketRules
+from common.tariff import load_tariff
 from report.bounds import Community, community_optimum, own_battery_optimum
 
 SLOTS = 48
@@ -65,20 +72,58 @@ def test_trade_makes_no_home_worse_off_at_the_dual_price():
         assert together.cost_usd.sum() == pytest.approx((grid.sum() - gained.sum()) / 1e6)
 
 
-def test_no_policy_beats_the_bounds():
-    case = community(5, seed=3)
-    bank, stored, cost = BatteryBank.of(case.batteries), case.stored_kwh, np.zeros(5)
+def own_policy_usd(case):
+    """Cost of each home that plans with perfect foresight and does not trade."""
+    bank, stored, cost = BatteryBank.of(case.batteries), case.stored_kwh, np.zeros(len(case.net_wh))
+    imports, exports = case.import_uusd, case.export_uusd
     for t in range(SLOTS):
         rest = slice(t + 1, SLOTS)
-        outlook = Outlook(case.net_wh[:, None, rest].astype(float), IMPORTS[rest], EXPORTS[rest], TERMINAL)
-        value = stored_value(bank, outlook)
-        mode = mode_at_prices(bank, value, int(IMPORTS[t]), int(EXPORTS[t]), np.full(5, np.inf))
-        flow = follow(bank, stored, case.net_wh[:, t], mode)
-        meter = case.net_wh[:, t] + flow.charge_wh - flow.discharge_wh
-        cost += np.where(meter > 0, meter * IMPORTS[t], meter * EXPORTS[t]) / 1e9
+        outlook = Outlook(case.net_wh[:, None, rest].astype(float), imports[rest], exports[rest], TERMINAL)
+        value, net = stored_value(bank, outlook), case.net_wh[:, t]
+        limit = np.full(len(bank), np.inf)
+        mode = mode_at_prices(bank, value, int(imports[t]), int(exports[t]), limit, net.astype(float))
+        flow = follow(bank, stored, net, mode)
+        meter = net + flow.charge_wh - flow.discharge_wh
+        cost += np.where(meter > 0, meter * imports[t], meter * exports[t]) / 1e9
         stored = flow.stored_kwh
-    cost -= (stored - case.stored_kwh) * TERMINAL / 1e6
+    return cost - (stored - case.stored_kwh) * TERMINAL / 1e6
+
+
+def test_no_policy_beats_the_bounds():
+    case = community(5, seed=3)
+    cost = own_policy_usd(case)
     bound = own_battery_optimum(case).cost_usd
     assert (cost >= bound - 1e-6).all()
     assert cost == pytest.approx(bound, abs=0.01)  # with perfect foresight the planner reaches it
     assert community_optimum(case).cost_usd.sum() <= cost.sum()
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_no_policy_beats_the_bounds_where_exporting_pays(seed):
+    """Exports of up to $1.19: the program stays bounded, and nothing passes from grid to grid."""
+    rng = np.random.default_rng(seed)
+    spec = BatterySpec(
+        capacity_kwh=float(rng.choice([0.0, 4.0, 13.5])), max_power_kw=float(rng.choice([0.0, 1.0, 5.0]))
+    )
+    case = replace(
+        community(4, seed, spec=spec),
+        import_uusd=rng.choice([280_000, 390_000, 550_000], SLOTS),
+        export_uusd=rng.choice([40_000, 90_000, 450_000, 600_000, 1_190_000], SLOTS),
+    )
+    cost, alone, together = own_policy_usd(case), own_battery_optimum(case), community_optimum(case)
+    assert (cost >= alone.cost_usd - 1e-6).all(), f"seed {seed}"
+    assert together.cost_usd.sum() <= alone.cost_usd.sum() + 1e-6
+    pays = case.export_uusd > case.import_uusd
+    from_behind = np.maximum(-case.net_wh, 0) / 1000 + together.discharge_kwh
+    assert (together.export_kwh + together.sold_kwh <= from_behind + 1e-6)[:, pays].all()
+    assert (together.bought_kwh[:, pays] < 1e-6).all()
+
+
+def test_the_gap_of_the_envelope_is_small_in_an_august_evening():
+    tariff = load_tariff("pge-e-elec")
+    slots = np.array(day_slots(date(2026, 8, 5)))
+    case = replace(community(6), import_uusd=tariff.import_uusd(slots), export_uusd=tariff.export_uusd(slots))
+    cost, bound = own_policy_usd(case).sum(), own_battery_optimum(case).cost_usd.sum()
+    without = np.where(case.net_wh > 0, case.net_wh * case.import_uusd, case.net_wh * case.export_uusd).sum() / 1e9
+    assert bound - 1e-6 <= cost <= bound + 0.04 * (without - bound)

@@ -42,6 +42,14 @@ def test_a_tariff_under_the_floor_gives_the_floor():
     assert sdr_price(0, 1_000, 50_000, 10_000, RULES) == RULES.floor_uusd
 
 
+@given(ENERGY, ENERGY, st.integers(0, 1_300_000), st.integers(0, 1_300_000))
+def test_the_price_stays_in_bounds_whatever_exporting_pays(surplus, need, imports, exports):
+    price = sdr_price(surplus, need, imports, exports, RULES)
+    assert RULES.floor_uusd <= price <= max(RULES.floor_uusd, min(RULES.ceiling_uusd, imports * 7 // 8 + 1))
+    if exports >= imports * RULES.delivered_share:  # no seller gets more than the grid pays
+        assert price * RULES.delivered_share <= max(exports, RULES.floor_uusd)
+
+
 def test_the_curve_is_the_price_of_each_slot():
     surplus, need = np.array([0, 4_000]), np.array([1_000, 5_000])
     imports, exports = np.array([OFF_PEAK, PEAK]), np.array([EXPORT, EXPORT])

@@ -1,0 +1,74 @@
+"""What a home may expect to sell: what neighbours will want; what the sell limit of the day leaves, and is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.battery import Floats, Ints
+from client.outlook import Sales
+from client.planner import scenario_mean
+from common.messages import Quote
+
+_COMES_ABOUT = 0.8
+"""Share of its worth that a unit of the limit is kept for: not all that is planned to be sold later finds a buyer."""
+
+
+def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> Sales:
+    """What neighbours are expected to take from the quoted slot on; after the curve's day as on it.
+
+    The price is the highest that the curve has at the same import price: what is stored is sold when it is scarce,
+    and a plan with few prices is made fast.
+
+    Args:
+        quote: of central.
+        import_uusd: import price of each slot from the quoted one on, shape ``(T,)``.
+        delivered_share: of the injected energy, which alone is paid for.
+    """
+    curve = np.array(quote.curve_uusd, np.int64)
+    price = np.zeros_like(import_uusd)
+    for level in np.unique(import_uusd[: len(curve)]).tolist():
+        price[import_uusd == level] = curve[import_uusd[: len(curve)] == level].max()
+    wanted = np.resize(np.array(quote.wanted_wh, np.float64), len(import_uusd))
+    return Sales(np.rint(price * delivered_share).astype(np.int64), wanted)
+
+
+def sellable_wh(surplus_wh: Floats, left_wh: Ints, limit_wh: int, day: Ints) -> Floats:
+    """Planned surplus that the sell limit lets a home sell, first come, first sold.
+
+    Args:
+        surplus_wh: planned export, injected Wh, shape ``(H, K, T)``.
+        left_wh: what is left of the limit of the first slot's day, shape ``(H,)``; limit_wh: of a whole day.
+        day: number of the local day of each slot, shape ``(T,)``.
+
+    Returns:
+        Of the shape of ``surplus_wh``.
+    """
+    sellable = np.empty_like(surplus_wh)
+    for number in np.unique(day).tolist():
+        inside = day == number
+        left = np.maximum(left_wh if number == day[0] else np.full_like(left_wh, limit_wh), 0)
+        sold = np.minimum(np.cumsum(surplus_wh[:, :, inside], axis=2), left[:, None, None])
+        sellable[:, :, inside] = np.diff(sold, axis=2, prepend=0.0)
+    return sellable
+
+
+def limit_worth_uusd(surplus_wh: Floats, left_wh: Ints, gain_uusd: Floats, today: NDArray[np.bool_]) -> Floats:
+    """What one more kWh of today's sell limit would earn a home, u$/kWh, shape ``(H,)``.
+
+    In each scenario the limit is best spent on the slots that gain most; a home whose surplus is more than its limit
+    would spend one more unit on the best slot that is left out. Zero where the limit does not bind.  A sale is worth
+    its while only if it earns more than that: a promise that the battery or the grid has to make good spends the limit,
+    too.
+
+    Args:
+        surplus_wh: planned export, injected Wh, shape ``(H, K, T)``.
+        left_wh: what is left of today's limit, shape ``(H,)``.
+        gain_uusd: what a sold kWh is expected to earn over an exported one, u$ per injected kWh, shape ``(T,)``.
+        today: slots of the local day of the first one, shape ``(T,)``.
+    """
+    gain = np.maximum(gain_uusd, 0.0)[today]
+    order = np.argsort(-gain, kind="stable")
+    spent = np.cumsum(surplus_wh[:, :, today][:, :, order], axis=2) > np.maximum(left_wh, 0)[:, None, None]
+    marginal = np.where(spent.any(axis=2), gain[order][np.argmax(spent, axis=2)], 0.0)
+    return _COMES_ABOUT * scenario_mean(marginal)
