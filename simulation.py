@@ -20,6 +20,7 @@ from flwr.serverapp import Grid, ServerApp
 from rich.console import Console
 from rich.progress import Progress as RichProgress
 
+from common.blocks import write_blocks
 from common.checks import STRATEGIES
 from common.config import RunConfig, commonwatt_home
 from common.errors import UserError
@@ -28,13 +29,15 @@ from datagen.community import prepare_homes, refuse_url
 from datagen.manifest import CommunityManifest
 from datagen.writing import Progress as Told
 from experiments.compare.command import compare as run_comparison
-from experiments.evaluating import EVALUATION, evaluate_days
+from experiments.evaluating import EVALUATION, EVALUATION_CHART, evaluate_days
 from experiments.options import (
     USUAL_WORKERS,
+    Batteries,
     Climate,
     Data,
     Day,
     Days,
+    Events,
     HomeCount,
     Init,
     MechanismName,
@@ -51,13 +54,14 @@ from experiments.options import (
     run_config,
     whole_path,
 )
+from experiments.scenarios import SCENARIO_TABLE, run_scenarios
 from experiments.settings import with_settings
 from experiments.skill.command import benchmark
 from experiments.through_flower import cause, through_flower, watched
 from experiments.trading import CHART, RESULT, run_trading
 from experiments.training import TRAINING, resume, run_experiment, watch_rounds
 from experiments.training import train as train_in_process
-from report.evaluation import spread_days
+from report.chosen_days import spread_blocks, year_blocks
 from report.events import follow
 from report.schema import Result
 from report.summary import print_evaluation, print_result
@@ -110,7 +114,7 @@ def _fresh_output(config: RunConfig, run_id: int) -> Path:
         UserError: it holds a run already, a path is relative, or an option is not for a run of its own.
     """
     refuse_url(config.data)
-    for name in ("out", "data", "homes_dir", "init"):
+    for name in ("out", "data", "homes_dir", "init", "events"):
         path = getattr(config, name)
         if path and path not in ("generated", "household") and not Path(path).is_absolute():
             raise UserError(f"{name.replace('_', '-')} '{path}': the path must be absolute")
@@ -175,6 +179,8 @@ def day(
     model: Model = "full",
     climate: Climate = "12",
     slots: Annotated[int, typer.Option(min=0, help="Stop after so many half-hours; 0 for whole days.")] = 0,
+    events: Events = "",
+    batteries: Batteries = "",
     init: Init = "",
     workers: Workers = USUAL_WORKERS,
 ) -> None:
@@ -184,7 +190,7 @@ def day(
         config = run_config(
             data=data, homes=homes, neighbours=neighbours, scenario=scenario, days=days, date=date_, seed=seed,
             tariff=tariff, solar_share=solar_share, settlement=settlement, mechanism=mechanism, model=model,
-            climate=climate,
+            climate=climate, events=events, batteries=batteries,
         )  # fmt: skip
         with output_folder(out) as folder:
             config = replace(
@@ -287,6 +293,15 @@ def evaluate(
         str, typer.Option(help="hybrid, base (no Transformer), profile, or perfect (a bound).")
     ] = "hybrid",
     init: Init = "",
+    span: Annotated[int, typer.Option(min=1, help="Test days in blocks of so many days in a row.")] = 1,
+    year: Annotated[
+        bool, typer.Option("--year", help="All days that the data has, a block for each month, in place of --days.")
+    ] = False,
+    bounds: Annotated[
+        bool, typer.Option(help="Run the days again with foresight, with 3 hours of look-ahead, and by a plain rule.")
+    ] = True,
+    events: Events = "",
+    batteries: Batteries = "",
 ) -> None:
     """Measure savings over many test days, with the same app on the in-process grid and a model frozen on each day."""
     with mistakes(LaunchError):
@@ -294,17 +309,49 @@ def evaluate(
         config = run_config(
             data=data, homes=homes, neighbours=neighbours, scenario=scenario, seed=seed, tariff=tariff,
             solar_share=solar_share, settlement=settlement, mechanism=mechanism, model=model, climate=climate,
+            events=events, batteries=batteries,
         )  # fmt: skip
         config = replace(config, forecaster=forecaster, init=whole_path(init))
         config.check()
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), out=str(folder))
             manifest = _prepare(config)
-            chosen = spread_days(manifest.first_day, manifest.last_day, days, manifest.gap_days)
-            config = replace(_resolved(config, manifest), test_days=",".join(chosen))
-            config = replace(config, homes_per_node=config.homes)
-            print_evaluation(evaluate_days(config, folder, manifest.data_hash, began, _console), _console)
-            _say_written(folder, EVALUATION, LEDGER, EVENTS, MODEL)
+            first, last, gaps = manifest.first_day, manifest.last_day, manifest.gap_days
+            blocks = year_blocks(first, last, gaps) if year else spread_blocks(first, last, days, span, gaps)
+            config = replace(_resolved(config, manifest), test_days=write_blocks(blocks))
+            # Of a year each month is learned for by itself.
+            config = replace(config, homes_per_node=config.homes, refit_days=1 if year else config.refit_days)
+            measured = evaluate_days(config, folder, manifest.data_hash, began, _console, bounds=bounds)
+            print_evaluation(measured, _console)
+            _say_written(folder, EVALUATION, EVALUATION_CHART, LEDGER, EVENTS, MODEL)
+
+
+@cli.command()
+def scenarios(
+    homes: HomeCount = None,
+    days: Days = 1,
+    seed: Seed = 0,
+    out: Out = None,
+    tariff: TariffName = "pge-tou-c",
+    settlement: SettlementName = "firm",
+    model: Model = "small",
+    climate: Climate = "12",
+    forecaster: Annotated[str, typer.Option(help="base (no Transformer), hybrid, profile, or perfect.")] = "base",
+    events: Events = "",
+    batteries: Batteries = "",
+) -> None:
+    """Run the day of every scenario, in-process, and show them in one table."""
+    with mistakes(LaunchError):
+        config = run_config(
+            data="", homes=homes, scenario="default", days=days, seed=seed, tariff=tariff, solar_share=None,
+            settlement=settlement, model=model, climate=climate, events=events,
+            batteries=batteries,
+        )  # fmt: skip
+        config = replace(config, forecaster=forecaster)
+        config.check()
+        with output_folder(out) as folder:
+            run_scenarios(config, folder, _prepare, _resolved, _console)
+            _say_written(folder, SCENARIO_TABLE)
 
 
 @cli.command()

@@ -59,6 +59,7 @@ class HomeFeatures:
         weather: observed, scaled, shape ``(slots, 4)``; zeros without weather.
         light_profile: exponentially weighted mean of the scaled irradiance of the same half-hour, by target slot.
         half_hour, weekday, holiday: local calendar of the slots, future included.
+        event: 1 where something is on that many watch and that the home knows beforehand.
         year_angle: angle of the day in the year, rad. price: tariff's import price, $/kWh, future included.
     """
 
@@ -82,6 +83,9 @@ class HomeFeatures:
         calendar = local_calendar(slots, history.timezone)
         self.half_hour, self.weekday = calendar.half_hour, calendar.weekday
         self.holiday = calendar.holiday.astype(np.float32)
+        self.event = np.zeros(n, np.float32)
+        for first, end in history.events:
+            self.event[max(first - self.first_slot, 0) : max(end - self.first_slot, 0)] = 1
         self.year_angle = (2 * np.pi / 365.25 * calendar.day_of_year).astype(np.float32)
         self.price = (history.tariff.import_uusd(slots) / UUSD_PER_USD).astype(np.float32)
 

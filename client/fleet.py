@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from client.battery import BatteryBank, Flow, Mode, follow
+from client.battery import BatteryBank, Flow, Mode
 from client.household import Household
+from client.island import count_unserved, follow_or_island
 from client.ladder import offered
 from client.outlook import Outlook, Sales
 from client.planner import (
@@ -25,6 +26,7 @@ from client.planner import (
     scenario_mean,
     stored_value,
 )
+from client.rules import near_outlook, near_plan, rule_mode, rule_offers, rule_plan
 from client.selling import expected_sales, limit_worth_uusd, sellable_wh
 from client.trading import Offers, Position
 from common.clock import local_of
@@ -59,6 +61,7 @@ class Fleet:
 
     def __init__(self, homes: Sequence[Household], tariff: Tariff, rules: MarketRules, most_orders: int = 1) -> None:
         self.homes, self._tariff, self._rules, self._most_orders = homes, tariff, rules, most_orders
+        self._planner = homes[0].config.planner
         self._bank = BatteryBank.of([home.facts.battery for home in homes])
 
     def cards(self) -> tuple[HomeCard, ...]:
@@ -68,9 +71,9 @@ class Fleet:
     def begin(self, begin: Begin) -> tuple[HomePlan, ...]:
         """Begin a day (or several); answer with the first indicative plans."""
         for home in self.homes:
-            home.begin(begin.slot, begin.end_slot)
+            home.begin(begin.slot, begin.end_slot, begin.goes_on)
             home.save()
-        plan = self._plan(self._outlook(begin.slot))
+        plan = self._plan(self._outlook(begin.slot), begin.slot)
         wire = self._wire(plan, begin.slot)
         return tuple(HomePlan(home_id=home.home_id, plan=wire[home.home_id]) for home in self.homes)
 
@@ -120,7 +123,9 @@ class Fleet:
     def _decide(self, quote: Quote) -> tuple[dict[str, tuple[Order, ...]], dict[str, Plan]]:
         """Forecast, plan, size orders and set the battery's mode for a slot."""
         outlook = self._outlook(quote.slot)
-        plan = self._plan(outlook)
+        plan = self._plan(outlook, quote.slot)
+        if self._planner == "3h":
+            outlook = near_outlook(outlook)
         share = np.array(quote.charge_share, np.float64)
         caps = grid_charge_caps_wh(plan.charge_wh, share, outlook.import_uusd[: len(share)], HORIZON)
         sales = expected_sales(quote, outlook.import_uusd, self._rules.delivered_share)
@@ -133,13 +138,18 @@ class Fleet:
         mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], power), net)
         position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
         steps = self._offers(position, quote, plan, outlook.export_uusd)
+        if self._planner == "rule":
+            mode = alone = rule_mode(self._bank, self._peak(quote.slot))
+            steps = (rule_offers(plan, (buy, sell), self._sell_left(quote.slot), self._rules),)
         for i, home in enumerate(self.homes):
             home.state.mode_slot = quote.slot
             home.state.mode = [float(level[i]) for level in _levels(mode)]
             home.state.alone_mode = [float(level[i]) for level in _levels(alone)]
             home.state.price_uusd = quote.price_uusd
         orders = {
-            home.home_id: tuple(order for step in steps for order in _orders(step, i, home.home_id, quote.slot))
+            home.home_id: ()
+            if home.is_dark(quote.slot)
+            else tuple(order for step in steps for order in _orders(step, i, home.home_id, quote.slot))
             for i, home in enumerate(self.homes)
         }
         return orders, self._wire(plan, quote.slot)
@@ -181,8 +191,15 @@ class Fleet:
             terminal_uusd=off_peak / self._bank.one_way_efficiency,
         )
 
-    def _plan(self, outlook: Outlook) -> PlannedFlows:
+    def _plan(self, outlook: Outlook, slot: int) -> PlannedFlows:
+        if self._planner == "3h":
+            return near_plan(self._bank, self._stored(), outlook, CURVE_SLOTS)
+        if self._planner == "rule":
+            return rule_plan(self._bank, self._stored(), outlook, self._peak(slot), CURVE_SLOTS)
         return indicative_plan(self._bank, self._stored(), outlook, CURVE_SLOTS)
+
+    def _peak(self, slot: int) -> NDArray[np.bool_]:
+        return self._tariff.peak_window(np.arange(slot, slot + 2 * CURVE_SLOTS))
 
     def _stored(self) -> Floats:
         return np.array([home.state.stored_kwh for home in self.homes], np.float64)
@@ -218,16 +235,22 @@ class Fleet:
         load, pv = (np.array(column, np.int64) for column in zip(*readings, strict=True))
         traded = np.array([f.bought_wh - f.sold_wh for f in fill], np.int64)
         mode, alone_mode = self._modes(slot)
-        flow = follow(self._bank, self._stored(), load - pv - traded, mode)
-        alone = follow(self._bank, np.array([h.state.alone_kwh for h in self.homes]), load - pv, alone_mode)
+        dark = np.array([home.is_dark(slot) for home in self.homes])
+        flow = follow_or_island(self._bank, self._stored(), load - pv - traded, mode, dark)
+        alone_kwh = np.array([h.state.alone_kwh for h in self.homes])
+        alone = follow_or_island(self._bank, alone_kwh, load - pv, alone_mode, dark)
         slots = np.array([slot])
         buy, sell = int(self._tariff.import_uusd(slots)[0]), int(self._tariff.export_uusd(slots)[0])
         meters = {}
         for i in due:
             home = self.homes[i]
             home.state.sold_wh += fill[i].sold_wh
-            _book(home, slot, (buy, sell), int(load[i]), int(pv[i]), flow, alone, i)
-            net = int(load[i] - pv[i] + flow.charge_wh[i] - flow.discharge_wh[i])
+            battery_wh, alone_wh = (int(f.charge_wh[i] - f.discharge_wh[i]) for f in (flow, alone))
+            net = int(load[i] - pv[i]) + battery_wh
+            if dark[i]:  # nobody is billed for what does not flow
+                net = 0
+                count_unserved(home.state, int(load[i]), int(pv[i]), battery_wh, alone_wh)
+            _book(home, slot, (0, 0) if dark[i] else (buy, sell), int(load[i]), int(pv[i]), flow, alone, i)
             home.state.last_import_wh, home.state.last_export_wh = max(net, 0), max(-net, 0)
             meters[home.home_id] = Meter(slot=slot, import_wh=max(net, 0), export_wh=max(-net, 0))
         return meters
@@ -253,7 +276,7 @@ class Fleet:
             raise WireError(f"no day was begun for {home.home_id}")
         slots = np.arange(state.first_slot, state.end_slot)
         refill_uusd = self._tariff.off_peak_uusd(slots) / spec.one_way_efficiency
-        drawn_wh = (state.start_kwh - state.alone_kwh) * WH_PER_KWH
+        drawn_wh = (state.alone_start_kwh - state.alone_kwh) * WH_PER_KWH
         return Totals(
             home_id=home.home_id,
             b0_nusd=state.b0_nusd,
@@ -263,6 +286,9 @@ class Fleet:
             stored_end_wh=round(state.stored_kwh * WH_PER_KWH),
             charged_wh=state.charged_wh,
             discharged_wh=state.discharged_wh,
+            unserved_wh=state.unserved_wh,
+            unserved_alone_wh=state.unserved_alone_wh,
+            unserved_b1_wh=state.unserved_b1_wh,
         )
 
 

@@ -51,11 +51,13 @@ class History:
         own: battery and market past before ``known_end``, or None.
         community: the community's mean surprise, shape ``(n - COMMUNITY_LAG,)`` float32, or None.
         tariff: known in advance. timezone: of the local calendar.
+        events: first and end slot of each broadcast that many watch, known in advance.
     """
 
     __slots__ = (
         "channels",
         "community",
+        "events",
         "first_slot",
         "forecast",
         "known_end",
@@ -79,6 +81,7 @@ class History:
         own: OwnPast | None = None,
         community: NDArray[np.float32] | None = None,
         timezone: str = TIMEZONE,
+        events: tuple[tuple[int, int], ...] = (),
     ) -> None:
         """Close the gate at ``gate_slot``: what was metered before it is known, nothing else.
 
@@ -92,6 +95,7 @@ class History:
         self.resolution_slots = resolution_slots
         self.tariff = tariff
         self.timezone = timezone
+        self.events = events
         self.load_wh = _sealed(readings.load_wh[:n])
         self.pv_wh = _sealed(readings.pv_wh[:n])
         self.channels = None if readings.channels is None else _sealed(readings.channels[:, :n])

@@ -8,7 +8,7 @@ import numpy as np
 
 from client.forecaster import Correction, Forecast, HomeForecaster, perfect_forecast
 from client.history import History, OwnPast
-from client.store import BASE, CORRECTION, HomeState, HomeStore, open_home
+from client.store import ACCOUNTS, BASE, CORRECTION, HomeState, HomeStore, open_home
 from common.community import CommunityMean
 from common.config import RunConfig, forecaster_kind
 from common.errors import UserError
@@ -85,6 +85,7 @@ class Household:
             own=own,
             community=None if mean is None else mean.over(readings.first_slot, len(readings)),
             timezone=self.facts.timezone,
+            events=self.facts.events,
         )
 
     def learns_before(self, slot: int) -> None:
@@ -147,12 +148,27 @@ class Household:
         del state.own_past[:-_PAST_SLOTS]
         state.next_slot = slot + 1
 
-    def begin(self, slot: int, end_slot: int) -> None:
-        """Begin a day with the battery at its reserve and nothing remembered of an earlier one."""
+    def is_dark(self, slot: int) -> bool:
+        """Whether the grid is away in a slot, which the home finds out when it happens."""
+        return any(first <= slot < end for first, end in self.facts.outages)
+
+    def begin(self, slot: int, end_slot: int, goes_on: bool = False) -> None:
+        """Begin a day with the battery at its reserve and nothing remembered of an earlier one.
+
+        A day that goes on after the one before keeps all but the accounts; one that was begun already stays as it is.
+        """
+        state = self.state
+        if goes_on and slot in (state.first_slot, state.end_slot):
+            if slot == state.end_slot:
+                self.state = state.model_copy(update=dict(
+                    first_slot=slot, end_slot=end_slot, start_kwh=state.stored_kwh, alone_start_kwh=state.alone_kwh,
+                    **dict.fromkeys(ACCOUNTS, 0),
+                ))  # fmt: skip
+            return
         reserve = self.facts.battery.reserve_kwh
         self.state = HomeState(
             history_from=self.state.history_from, first_slot=slot, end_slot=end_slot, next_slot=slot,
-            stored_kwh=reserve, alone_kwh=reserve, start_kwh=reserve,
+            stored_kwh=reserve, alone_kwh=reserve, start_kwh=reserve, alone_start_kwh=reserve,
         )  # fmt: skip
         self.learns_before(slot)
 

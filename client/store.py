@@ -40,7 +40,7 @@ class HomeState(BaseModel):
         first_slot, end_slot: the day (or days) that runs.
         next_slot: first slot that has not happened yet.
         stored_kwh: stored energy of the battery; alone_kwh: of the same battery had it never traded.
-        start_kwh: stored energy at ``first_slot``.
+        start_kwh, alone_start_kwh: the same two at ``first_slot``.
         battery_c: temperature of the battery.
         mode: limits of the battery in ``mode_slot``, the slot that was quoted last (see :class:`client.battery.Mode`);
             alone_mode: the same for the battery that never trades.
@@ -48,6 +48,8 @@ class HomeState(BaseModel):
         sold_wh: injected for sale in the local day ``sold_on`` (ordinal).
         b0_nusd, b1_nusd, alone_nusd: tariff on gross load, on net load, and with the battery but without trade.
         charged_wh, discharged_wh: AC energy into and out of the battery.
+        unserved_wh, unserved_alone_wh, unserved_b1_wh: load that outages left unserved: with the battery, with the one
+            that never trades, and had the home none.
         own_past: one row a past slot: state of charge, AC power in kW, temperature, price in $/kWh.
     """
 
@@ -60,6 +62,7 @@ class HomeState(BaseModel):
     stored_kwh: float = 0.0
     alone_kwh: float = 0.0
     start_kwh: float = 0.0
+    alone_start_kwh: float = 0.0
     battery_c: float = 20.0
     mode_slot: int = 0
     mode: list[float] = []
@@ -73,8 +76,18 @@ class HomeState(BaseModel):
     alone_nusd: int = 0
     charged_wh: int = 0
     discharged_wh: int = 0
+    unserved_wh: int = 0
+    unserved_alone_wh: int = 0
+    unserved_b1_wh: int = 0
     price_uusd: int = 0
     own_past: list[tuple[float, float, float, float]] = []
+
+
+ACCOUNTS = (
+    "b0_nusd", "b1_nusd", "alone_nusd", "charged_wh", "discharged_wh", "unserved_wh", "unserved_alone_wh",
+    "unserved_b1_wh",
+)  # fmt: skip
+"""Fields of the state that a day begins at 0."""
 
 
 class HomeStore:

@@ -99,7 +99,7 @@ def _calendar(features: HomeFeatures, day: Index) -> Float:
     of_year = features.year_angle[day]
     waves = [wave(angle) for angle in (of_day, of_week, of_year) for wave in (np.sin, np.cos)]
     price = (features.price[day] - _PRICE_CENTRE) / _PRICE_SPREAD
-    return np.stack([*waves, features.holiday[day], price], axis=2).astype(np.float32)
+    return np.stack([*waves, np.maximum(features.holiday[day], features.event[day]), price], axis=2).astype(np.float32)
 
 
 def _future(features: HomeFeatures, rows: Index, scale: Float, pv_scale: Float) -> Float:

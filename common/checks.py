@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
+from common.blocks import parse_blocks
 from common.errors import UserError
 from common.units import SHORTEST_DAY_SLOTS
 
@@ -31,6 +32,7 @@ _CHOICES = {
     "settlement": ("firm", "metered"),
     "mechanism": tuple(MECHANISMS),
     "forecaster": ("hybrid", "base", "profile", "perfect"),
+    "planner": ("optimal", "3h", "rule"),
     "strategy": STRATEGIES,
     "personalisation": ("none", "head", "finetune"),
     "dp": ("none", "fixed", "adaptive"),
@@ -140,8 +142,10 @@ def _check_privacy(config: RunConfig) -> None:
 
 
 def _check_dates(config: RunConfig) -> None:
-    for day in filter(None, [config.date, *config.test_days.split(",")]):
+    if config.test_days:
+        parse_blocks(config.test_days)
+    if config.date:
         try:
-            date.fromisoformat(day)
+            date.fromisoformat(config.date)
         except ValueError:
-            raise UserError(f"date '{day}': expected YYYY-MM-DD") from None
+            raise UserError(f"date '{config.date}': expected YYYY-MM-DD") from None

@@ -124,6 +124,11 @@ Forecaster = Literal["hybrid", "base", "profile", "perfect"]
 """hybrid: ridge base + Transformer; base: ridge; profile: seasonal profile; perfect: foresight, a bound only."""
 
 
+Planner = Literal["optimal", "3h", "rule"]
+"""How homes decide. optimal: the planner; 3h: the same with three hours of look-ahead and no value of what is stored
+then; rule: fill before the peak, follow the load in it. The last two are there to be compared with."""
+
+
 def forecaster_kind(config: RunConfig) -> Forecaster:
     """The run's forecaster, as a checked literal."""
     return cast(Forecaster, config.forecaster)
@@ -152,6 +157,8 @@ class RunConfig:
         stock: housing stock of generated homes and neighbours, see :mod:`datagen.stock`.
         archetypes: shares of generated homes by kind of household, as ``couple=0.5,retired=0.5``; empty for the
             usual mix (:mod:`datagen.occupancy`).
+        events: path of a calendar of events that many watch, CSV or iCalendar, beside the generator's own
+            (:mod:`datagen.events`); homes know it beforehand.
         short_history_share: chance of a home to have only ``short_history_days`` days of readings before it first
             learns, drawn from the seed and its id: a community in which some have just moved in.
         date: first local day, YYYY-MM-DD; empty for the scenario's own. With mode ``train``: the day before which
@@ -169,6 +176,7 @@ class RunConfig:
         mechanism: of the market, by name: :mod:`market.mechanisms`.
         model: preset of :data:`MODELS`.
         forecaster: see :data:`Forecaster`.
+        planner: see :data:`Planner`.
         scenarios: net-load scenarios that the planner averages over.
         warmup_rounds: FedAvg rounds on the history before the first slot.
         round_every_slots: slots between FedAvg rounds; 0 for none.
@@ -188,7 +196,8 @@ class RunConfig:
             adaptive clipping starts) and ``dp_delta``, at which epsilon is stated.
         checkpoint_every: rounds of mode ``train`` from one checkpoint to the next.
         init: path of a ``model.safetensors``, or of a checkpoint's folder, to start from; empty for a new model.
-        test_days: dates separated by commas, each run as a day of its own in place of ``date`` and ``days``.
+        test_days: dates separated by commas, each run as a day of its own in place of ``date`` and ``days``; as
+            ``FIRST..LAST`` days in a row, through which batteries keep their energy and the model stays frozen.
         refit_days: with ``test_days``, fit again on what lies before when so many days went by.
         homes_dir: folder of the homes' folders in a simulation; empty for one that is derived from the options.
         out: folder of the results; empty for one that is derived.
@@ -206,6 +215,7 @@ class RunConfig:
     climate: str = "12"
     stock: str = "california"
     archetypes: str = ""
+    events: str = ""
     short_history_share: float = 0.0
     short_history_days: int = 90
     date: str = ""
@@ -220,6 +230,7 @@ class RunConfig:
     mechanism: str = "sdr"
     model: str = "full"
     forecaster: str = "hybrid"
+    planner: str = "optimal"
     scenarios: int = 10
     warmup_rounds: int = 4
     round_every_slots: int = 6
@@ -281,7 +292,7 @@ class RunConfig:
     def published(self) -> dict[str, str | int | float | bool]:
         """The run config for results that are handed on: without folders, and of files their names alone."""
         shown = self.flat()
-        for key in ("data", "climate", "tariff", "init"):
+        for key in ("data", "climate", "tariff", "init", "events"):
             shown[key] = Path(str(shown[key])).name if Path(str(shown[key])).is_absolute() else shown[key]
         return shown | {"homes-dir": "", "out": ""}
 
@@ -303,6 +314,7 @@ class RunConfig:
             self.test_days,
             *((self.archetypes,) if self.archetypes else ()),
             *((self.batteries,) if self.batteries else ()),
+            *((self.events,) if self.events else ()),
         )
         return commonwatt_home() / "homes" / hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]
 

@@ -91,10 +91,15 @@ class Measure(Wire):
 
 
 class Begin(Wire):
-    """Central -> home (``query.begin``): a day, or several in a row, begins: slots ``slot .. end_slot - 1``."""
+    """Central -> home (``query.begin``): a day, or several in a row, begins: slots ``slot .. end_slot - 1``.
+
+    Attributes:
+        goes_on: the day follows on the one before: batteries stand as they do, only the accounts begin anew.
+    """
 
     slot: Slot
     end_slot: Slot
+    goes_on: bool = False
 
 
 class Plan(Wire):
@@ -228,6 +233,8 @@ class Totals(Wire):
             its stored energy valued.
         stored_start_wh, stored_end_wh: stored energy of the battery.
         charged_wh, discharged_wh: AC energy into and out of the battery.
+        unserved_wh: load that a grid outage left unserved; unserved_alone_wh: the same with the battery that never
+            trades; unserved_b1_wh: the same without a battery.
     """
 
     home_id: HomeId
@@ -238,6 +245,9 @@ class Totals(Wire):
     stored_end_wh: int
     charged_wh: int
     discharged_wh: int
+    unserved_wh: EnergyWh = 0
+    unserved_alone_wh: EnergyWh = 0
+    unserved_b1_wh: EnergyWh = 0
 
 
 class TotalsReply(Wire):

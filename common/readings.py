@@ -53,6 +53,8 @@ class HomeFacts(BaseModel):
         connection_kw: what the home's connection to the network carries; 48 kW is 200 A at 240 V.
         pv_kw: rated solar power, kW; 0 without solar (then ``pv_wh`` is all zero).
         source: where the readings come from, for provenance.
+        events: first and end slot of each broadcast that the home knows beforehand as one that many watch.
+        outages: first and end slot of each time in which the home's grid is away; the home learns of it as it happens.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -65,6 +67,8 @@ class HomeFacts(BaseModel):
     battery: BatterySpec = BatterySpec()
     source: str = ""
     archetype: str = ""
+    events: tuple[tuple[int, int], ...] = ()
+    outages: tuple[tuple[int, int], ...] = ()
 
     @field_validator("timezone")
     @classmethod

@@ -32,7 +32,7 @@ def prepare_homes(
 
     Args:
         config: ``data``, ``homes``, ``neighbours``, ``scenario``, ``climate``, ``stock``, ``archetypes``, ``date``,
-            ``days``, ``test_days``, ``seed``, ``solar_share`` and ``batteries`` decide what the homes are.
+            ``days``, ``test_days``, ``events``, ``seed``, ``solar_share`` and ``batteries`` decide what the homes are.
         root: folder of the homes' folders.
         progress: told after each home.
         workers: see :func:`datagen.writing.write_community`; the homes are the same whatever their number.
@@ -103,6 +103,8 @@ def _inputs(config: RunConfig) -> dict[str, str | int | float]:
         inputs |= {"climate": _climate_hash(config.climate), "stock": config.stock}
         if config.archetypes:
             inputs["archetypes"] = config.archetypes
+    if config.events:
+        inputs["events"] = _climate_hash(config.events)
     if config.data == "generated":
         return inputs | {"data": "generated"}
     refuse_url(config.data)
@@ -110,7 +112,7 @@ def _inputs(config: RunConfig) -> dict[str, str | int | float]:
 
 
 def _climate_hash(climate: str) -> str:
-    """A climate's zone, or the hash of its file."""
+    """A climate's zone, or the hash of its file (or of another file)."""
     file = Path(climate)
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else climate
 

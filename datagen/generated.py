@@ -10,6 +10,7 @@ from common.clock import day_slots
 from common.config import RunConfig
 from common.errors import UserError
 from datagen.climate import climate_of
+from datagen.events import Events, calendar, events_of, known_events
 from datagen.household import SOURCE, generate_home, has_solar
 from datagen.occupancy import archetype_mix
 from datagen.scenario import Scenario, scenario
@@ -36,6 +37,8 @@ class GeneratedHomes(HomeRecipe):
         solar_share: of homes with solar, 0..1.
         stock: what the homes are made of.
         mix: of kinds of households (:func:`datagen.occupancy.archetype_mix`).
+        events: of the user's own calendar. known_events: those that the homes know beforehand.
+        outages: times in which the grid is away; first and end slot, as of events.
     """
 
     count: int
@@ -45,11 +48,17 @@ class GeneratedHomes(HomeRecipe):
     solar_share: float
     stock: Stock
     mix: tuple[float, ...] = ()
+    events: Events = ()
+    known_events: Events = ()
+    outages: Events = ()
 
     def home(self, index: int) -> Home:
         """Make home ``index``; the same whatever the number of homes."""
         solar = has_solar(index, self.solar_share)
-        return generate_home(index, self.seed, self.slots, self.weather, solar, self.stock, self.mix)
+        facts, readings = generate_home(
+            index, self.seed, self.slots, self.weather, solar, self.stock, self.mix, self.events
+        )
+        return facts.model_copy(update={"events": self.known_events, "outages": self.outages}), readings
 
 
 def generated_community(config: RunConfig) -> Community:
@@ -62,7 +71,8 @@ def generated_community(config: RunConfig) -> Community:
     """
     if config.homes < 1:
         raise UserError("homes 0 (as many as the data holds) needs real data; say how many homes to generate")
-    chosen, stock = scenario(config.scenario), stock_of(config.stock)
+    chosen = scenario(config.scenario)
+    stock, events = chosen.stock(stock_of(config.stock)), events_of(config.events)
     first, last = asked_days(config) or (chosen.day, plus_days(chosen.day, config.days - 1))
     if not 1972 <= first.year <= last.year <= 2100:
         raise UserError(f"a run from {first} to {last} lies outside the years 1972 to 2100")
@@ -70,11 +80,23 @@ def generated_community(config: RunConfig) -> Community:
     slots = range(day_slots(begin).start, day_slots(end).stop)
     weather = local_weather(config.climate, config.seed, slots, chosen, first)
     share = chosen.solar_share if config.solar_share < 0 else config.solar_share
+    recipe = GeneratedHomes(
+        count=config.homes,
+        seed=config.seed,
+        slots=slots,
+        weather=weather,
+        solar_share=share,
+        stock=stock,
+        mix=archetype_mix(config.archetypes),
+        events=events,
+        known_events=known_events((*calendar(), *events) if chosen.events_known else events, slots),
+        outages=chosen.outages(first),
+    )
     return Community(
         source=SOURCE,
         scenario=chosen.name,
         count=config.homes,
-        homes=GeneratedHomes(config.homes, config.seed, slots, weather, share, stock, archetype_mix(config.archetypes)),
+        homes=recipe,
         forecast=issue_forecasts(weather, config.seed),
         first_day=begin,
         last_day=end,

@@ -16,6 +16,7 @@ from datagen.appliances.hvac import draw_house, hvac_wh
 from datagen.appliances.laundry import laundry_wh
 from datagen.appliances.plugs import plugs_wh
 from datagen.appliances.pool import pool_wh
+from datagen.events import Events
 from datagen.occupancy import draw_archetype, draw_occupancy
 from datagen.solar import draw_system, solar_energy_wh
 from datagen.span import span_of
@@ -40,6 +41,7 @@ def generate_home(
     solar: bool,
     stock: Stock = CALIFORNIA,
     mix: tuple[float, ...] = (),
+    events: Events = (),
 ) -> tuple[HomeFacts, Readings]:
     """Facts and readings of home ``index``, a function of its arguments alone.
 
@@ -51,9 +53,10 @@ def generate_home(
         solar: whether the home has solar. Nothing else of the home depends on it.
         stock: shares of homes with each big device.
         mix: of kinds of households (:func:`datagen.occupancy.archetype_mix`); empty for the usual one.
+        events: beside those of the calendar.
     """
     assert weather.first_slot == slots.start and len(weather) == len(slots)
-    span = span_of(slots)
+    span = span_of(slots, events)
 
     def stream(purpose: Purpose) -> np.random.Generator:
         return home_stream(seed, index, purpose)

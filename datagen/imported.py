@@ -9,10 +9,12 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from common.blocks import days_of, parse_blocks
 from common.clock import day_slots, local_of
 from common.config import RunConfig
 from common.errors import UserError
 from common.readings import Readings
+from datagen.events import events_of, known_events
 from datagen.gaps import Gap, fill_gaps, gap_days, gaps_of
 from datagen.importers import Importer, citylearn, importer_for
 from datagen.neighbours import neighbours_of
@@ -23,7 +25,7 @@ from datagen.plausible import (
     unlikely_years,
     whole_days,
 )
-from datagen.source import Community, Home, asked_days, parse_day, plus_days
+from datagen.source import Community, Home, asked_days, plus_days
 from datagen.streams import Purpose, community_stream
 from datagen.weather_forecast import issue_forecasts
 
@@ -57,7 +59,8 @@ def imported_community(config: RunConfig) -> Community:
         warnings.append(f"scenario '{config.scenario}' is for generated data alone; real days are as they were")
     first_day, last_day = _whole_days(homes, config.days, config.data)
     start = _start_date(config, homes, (first_day, last_day), warnings)
-    homes = [(facts, fill_gaps(readings)) for facts, readings in homes]
+    broadcasts = known_events(events_of(config.events), range(day_slots(first_day).start, day_slots(last_day).stop))
+    homes = [(facts.model_copy(update={"events": broadcasts}), fill_gaps(readings)) for facts, readings in homes]
     unasked = config.solar_share < 0 or config.neighbours > 0
     share = DEFAULT_SOLAR_SHARES.get(importer.name) if unasked else config.solar_share
     if share is not None:
@@ -171,7 +174,7 @@ def _start_date(config: RunConfig, homes: list[Home], span: tuple[date, date], w
             f"it must lie between {earliest} ({LEAST_HISTORY_DAYS} days of history) and {last_day}"
         )
     if config.test_days:
-        days = {parse_day(text.strip(), "test-days") for text in config.test_days.split(",")}
+        days = {day for block in parse_blocks(config.test_days) for day in days_of(block)}
     else:
         days = {first + timedelta(days=k) for k in range(config.days)}
     warnings.extend(_gap_warnings(homes, days))

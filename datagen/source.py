@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from common.blocks import parse_blocks
 from common.config import RunConfig
 from common.errors import UserError
 from common.readings import HomeFacts, Readings, WeatherForecast
@@ -94,8 +95,8 @@ def asked_days(config: RunConfig) -> tuple[date, date] | None:
     if config.test_days:
         if config.date:
             raise UserError("date and test-days exclude each other; give one of them")
-        days = [parse_day(text.strip(), "test-days") for text in config.test_days.split(",")]
-        return min(days), max(days)
+        blocks = parse_blocks(config.test_days)
+        return blocks[0][0], blocks[-1][1]
     if config.date:
         first = parse_day(config.date, "date")
         return first, plus_days(first, config.days - 1)

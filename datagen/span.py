@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.clock import local_calendar
-from datagen.events import event_slots
+from datagen.events import Events, event_slots
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Span:
 
 
 @lru_cache(maxsize=4)
-def span_of(slots: range) -> Span:
-    """Calendar of ``slots``; computed once for all homes of a community."""
+def span_of(slots: range, events: Events = ()) -> Span:
+    """Calendar of ``slots``, with ``events`` beside the usual ones; computed once for all homes of a community."""
     calendar = local_calendar(np.arange(slots.start, slots.stop))
     starts = np.flatnonzero(np.diff(calendar.day_of_year, prepend=-1) != 0)
     day = np.cumsum(np.diff(calendar.day_of_year, prepend=calendar.day_of_year[0]) != 0)
@@ -58,7 +58,7 @@ def span_of(slots: range) -> Span:
         day=day,
         month=calendar.month,
         day_of_year=calendar.day_of_year,
-        event=event_slots(slots),
+        event=event_slots(slots, events),
         day_row=starts,
         workday=workday,
     )

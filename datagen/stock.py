@@ -19,6 +19,7 @@ class Stock:
         electric_cooking: with an electric range.
         electric_dryer: with an electric clothes dryer.
         car: with an electric car that is charged at home.
+        car_timer: of the cars, those that charge by a timer from midnight on; the others when they come home.
         pool: with a pool pump.
         loss_w_per_m2_c: median heat loss of a house by floor area and degree, W/(m2 C): about 1.8 for the mix of old
             and new houses, 1.5 for those built under the energy codes of the last fifteen years.
@@ -33,6 +34,7 @@ class Stock:
     car: float
     pool: float
     loss_w_per_m2_c: float
+    car_timer: float = 0.5
 
 
 CALIFORNIA = Stock(

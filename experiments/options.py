@@ -12,7 +12,9 @@ from common.checks import MECHANISMS
 from common.config import MODELS, RunConfig
 from common.errors import UserError
 from common.tariff import load_tariff, tariff_names
+from datagen.batteries import battery_mix
 from datagen.community import refuse_url
+from datagen.events import read_events
 from datagen.scenario import SCENARIOS
 
 USUAL_WORKERS = min(os.cpu_count() or 1, 8)
@@ -44,6 +46,16 @@ SettlementName = Annotated[
     str, typer.Option("--settlement", help="firm: fills are duties; metered: trade what was metered.")
 ]
 MechanismName = Annotated[str, typer.Option("--mechanism", help=f"Of the market: {', '.join(MECHANISMS)}.")]
+Batteries = Annotated[
+    str,
+    typer.Option(
+        help="Capacities in kWh and shares of the homes, as 13.5=0.5,5=0.25,0=0.25. \\[default: the homes' own, 13.5]"
+    ),
+]
+Events = Annotated[
+    str,
+    typer.Option(help="Calendar of events that many watch, CSV (start, end) or iCalendar; homes know it beforehand."),
+]
 Init = Annotated[
     str, typer.Option(help="Start from this model.safetensors, or that of a run's or checkpoint's folder.")
 ]
@@ -69,6 +81,8 @@ def run_config(
     tariff: str = "pge-tou-c",
     settlement: str = "firm",
     mechanism: str = "sdr",
+    events: str = "",
+    batteries: str = "",
     usual_homes: int = 10,
 ) -> RunConfig:
     """Run config of the command line's options, checked before anything is written.
@@ -78,6 +92,10 @@ def run_config(
         solar_share: None for the scenario's own.
     """
     refuse_url(data)
+    if batteries:
+        battery_mix(batteries)
+    if events:
+        read_events(Path(events))  # before anything is made
     config = RunConfig(
         data=str(Path(data).resolve()) if data else "generated",
         homes=homes if homes is not None else 0 if data else usual_homes,
@@ -92,6 +110,8 @@ def run_config(
         solar_share=-1.0 if solar_share is None else solar_share,
         tariff=str(Path(tariff).resolve()) if Path(tariff).is_file() else tariff,
         climate=str(Path(climate).resolve()) if Path(climate).is_file() else climate,
+        batteries=batteries,
+        events=str(Path(events).resolve()) if events else "",
     )
     config.check()
     load_tariff(config.tariff)

@@ -22,7 +22,10 @@ WORSE_OFF_NUSD = NUSD_PER_USD // 100
 """A home is worse off when it pays a cent more: rounding physics to whole Wh moves a day's bill by less than that."""
 
 _ENERGIES = ("import_wh", "export_wh", "bought_wh", "sold_wh", "grid_import_wh", "grid_export_wh")
-_TOTALS = ("b0_nusd", "b1_nusd", "battery_only_nusd", "charged_wh", "discharged_wh")
+_TOTALS = (
+    "b0_nusd", "b1_nusd", "battery_only_nusd", "charged_wh", "discharged_wh", "unserved_wh", "unserved_alone_wh",
+    "unserved_b1_wh",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class CommunitySums:
     charged_wh: int
     discharged_wh: int
     stored_change_wh: int
+    unserved_wh: int
+    unserved_alone_wh: int
+    unserved_b1_wh: int
 
     @property
     def p2p_nusd(self) -> int:
@@ -58,6 +64,8 @@ class Accounts:
         bought_wh: delivered by trades. sold_wh: injected for trades. imported_wh, exported_wh: from and to the grid.
         charged_wh, discharged_wh: AC energy into and out of the battery.
         stored_change_wh: stored energy at the end less that at the start.
+        unserved_wh: load that grid outages left unserved. unserved_alone_wh: the same with the battery that never
+            trades. unserved_b1_wh: the same had the home no battery.
     """
 
     home_ids: tuple[str, ...]
@@ -74,6 +82,9 @@ class Accounts:
     charged_wh: Integers
     discharged_wh: Integers
     stored_change_wh: Integers
+    unserved_wh: Integers
+    unserved_alone_wh: Integers
+    unserved_b1_wh: Integers
 
     @property
     def p2p_nusd(self) -> Integers:
@@ -100,6 +111,9 @@ class Accounts:
             charged_wh=int(self.charged_wh[said].sum()),
             discharged_wh=int(self.discharged_wh[said].sum()),
             stored_change_wh=int(self.stored_change_wh[said].sum()),
+            unserved_wh=int(self.unserved_wh[said].sum()),
+            unserved_alone_wh=int(self.unserved_alone_wh[said].sum()),
+            unserved_b1_wh=int(self.unserved_b1_wh[said].sum()),
         )
 
 

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Sequence
 
 import numpy as np
 
-from common.books import Books
-from common.clock import local_of
 from common.config import BatterySpec, RunConfig
-from common.errors import UserError
-from common.tariff import Tariff
 from common.units import usd
-from report.accounts import WORSE_OFF_NUSD, Accounts, accounts, residuals, round_trip_efficiency, spans
-from report.observed import Bounds, Observed, PeakLoad, peak_load
+from report.accounts import WORSE_OFF_NUSD, round_trip_efficiency
+from report.outcome import DayOutcome
+from report.periods import FourWeeks, PeriodRow, four_weeks, months, period_row
 from report.results import captured_share, percent
-from report.schema import Part
-
-BURN_IN_DAYS = 56
-"""Days of history before the first test day."""
-
-
-@dataclass(frozen=True)
-class DayOutcome:
-    """What became of one day (or of several in a row that were one span).
-
-    Attributes:
-        day: first local day, YYYY-MM-DD.
-        paid: the homes' accounts.
-        peak: what the community drew.
-        optimum_nusd: cost of the community's perfect-foresight optimum; None where it was not computed, or
-            where a home did not report.
-        money_residual_nusd, energy_residual_wh: zero in sound books.
-    """
-
-    day: str
-    paid: Accounts
-    peak: PeakLoad
-    optimum_nusd: int | None
-    trades: int
-    money_residual_nusd: int
-    energy_residual_wh: int
+from report.schema import Part, Waterfall
 
 
 class DayRow(Part):
-    """One day of an evaluation; costs in $, positive when the homes pay. ``homes`` counts those that reported."""
+    """One day of an evaluation; costs in $, positive when the homes pay. ``homes`` counts those that reported.
+
+    The three ways to decide that are compared, and the optimum, are null where they were not computed.
+    """
 
     day: str
     homes: int
@@ -54,6 +27,9 @@ class DayRow(Part):
     b1_usd: float
     battery_only_usd: float
     p2p_usd: float
+    perfect_forecast_usd: float | None
+    look_ahead_3h_usd: float | None
+    time_of_use_rule_usd: float | None
     optimum_usd: float | None
     savings_percent_b1: float | None
     homes_worse_off: int
@@ -88,6 +64,9 @@ class Evaluation(Part):
         day_max_ratio_mean, day_max_ratio_p99: highest half-hour of each day, p2p over b1; above 1: a rebound peak.
         money_residual_nusd, energy_residual_wh: largest of the days; zero in sound books.
         round_trip_efficiency: 0..1, corrected for the change of stored energy.
+        waterfall: costs of all days together, step by step, and beside them the same days decided in other ways.
+        total: all days with intervals; by_month: the same by calendar month.
+        four_weeks: who is worse off over any 28 days in a row.
         seconds: wall time of the evaluation.
     """
 
@@ -102,6 +81,10 @@ class Evaluation(Part):
     energy_residual_wh: int
     round_trip_efficiency: float | None
     trades_per_day: float
+    waterfall: Waterfall
+    total: PeriodRow
+    four_weeks: FourWeeks | None
+    by_month: list[PeriodRow]
     homes: int
     days: int
     seconds: float
@@ -109,27 +92,6 @@ class Evaluation(Part):
     by_home: list[HomeRow]
     config: dict[str, str | int | float | bool]
     data_hash: str
-
-
-def day_outcome(
-    books: Books,
-    tariff: Tariff,
-    battery: BatterySpec,
-    observed: Observed | None = None,
-    bounds: Bounds | None = None,
-) -> DayOutcome:
-    """Outcome of the one span in ``books`` (see :func:`report.accounts.by_span`)."""
-    money, energy = residuals(books)
-    paid = accounts(books, tariff, battery)
-    return DayOutcome(
-        day=local_of(spans(books)[0].start).date().isoformat(),
-        paid=paid,
-        peak=peak_load(books, tariff, observed),
-        optimum_nusd=None if bounds is None or not paid.reported.all() else sum(bounds.optimum_nusd.values()),
-        trades=len(books.trades),
-        money_residual_nusd=money,
-        energy_residual_wh=energy,
-    )
 
 
 def evaluation(
@@ -156,6 +118,10 @@ def evaluation(
             charged, discharged, sum(s.stored_change_wh for s in sums), battery
         ),
         trades_per_day=sum(outcome.trades for outcome in outcomes) / len(outcomes),
+        waterfall=_waterfall(outcomes),
+        total=period_row("all", outcomes),
+        four_weeks=four_weeks(outcomes),
+        by_month=months(outcomes),
         homes=len(homes),
         days=len(outcomes),
         seconds=round(seconds, 3),
@@ -164,30 +130,6 @@ def evaluation(
         config=config.published(),
         data_hash=data_hash,
     )
-
-
-def spread_days(first_day: date, last_day: date, count: int, gap_days: Collection[date] = ()) -> list[str]:
-    """Days spread evenly from the end of the burn-in after ``first_day`` to ``last_day``, as ISO dates.
-
-    Args:
-        first_day: first day of the data.
-        last_day: last day that may be chosen.
-        count: how many days.
-        gap_days: days on which some home has no reading; none of them is chosen.
-
-    Raises:
-        UserError: there are not so many days.
-    """
-    first = first_day + timedelta(days=BURN_IN_DAYS)
-    days = [first + timedelta(days=k) for k in range((last_day - first).days + 1)]
-    days = [day for day in days if day not in gap_days]
-    if len(days) < count:
-        found = f"{len(days)} day{'' if len(days) == 1 else 's'}{' without a gap' if gap_days else ''}"
-        mend = f"use --days {len(days)}, or bring a longer range" if days else "bring a longer range"
-        raise UserError(f"--days {count}: the data has only {found} after {BURN_IN_DAYS} days of history; {mend}")
-    last = len(days) - 1
-    rows = [last] if count == 1 else [round(i * last / (count - 1)) for i in range(count)]
-    return [days[row].isoformat() for row in rows]
 
 
 def _day_row(outcome: DayOutcome) -> DayRow:
@@ -199,11 +141,38 @@ def _day_row(outcome: DayOutcome) -> DayRow:
         b1_usd=usd(sums.b1_nusd),
         battery_only_usd=usd(sums.battery_only_nusd),
         p2p_usd=usd(sums.p2p_nusd),
-        optimum_usd=None if outcome.optimum_nusd is None else usd(outcome.optimum_nusd),
+        perfect_forecast_usd=_usd_of(outcome, "perfect_forecast_nusd"),
+        look_ahead_3h_usd=_usd_of(outcome, "near_nusd"),
+        time_of_use_rule_usd=_usd_of(outcome, "rule_nusd"),
+        optimum_usd=_usd_of(outcome, "optimum_nusd"),
         savings_percent_b1=percent(sums.b1_nusd - sums.p2p_nusd, sums.b1_nusd),
         homes_worse_off=int(outcome.paid.worse_off.sum()),
         trades=outcome.trades,
         day_max_ratio=outcome.peak.day_max_ratio,
+    )
+
+
+def _usd_of(outcome: DayOutcome, name: str) -> float | None:
+    return usd(outcome.bounds[name]) if name in outcome.bounds else None
+
+
+def _waterfall(outcomes: Sequence[DayOutcome]) -> Waterfall:
+    """Costs of all days together; of a way to decide only where it is known of every day."""
+    sums = [outcome.paid.community for outcome in outcomes]
+    b1, p2p = sum(s.b1_nusd for s in sums), sum(s.p2p_nusd for s in sums)
+    names = ("perfect_forecast_nusd", "near_nusd", "rule_nusd", "optimum_nusd")
+    costs = {n: sum(o.bounds[n] for o in outcomes) for n in names if all(n in o.bounds for o in outcomes)}
+    perfect, near, rule, optimum = (usd(costs[name]) if name in costs else None for name in names)
+    return Waterfall(
+        grid_only_usd=usd(sum(s.b0_nusd for s in sums)),
+        own_solar_usd=usd(b1),
+        own_battery_usd=usd(sum(s.battery_only_nusd for s in sums)),
+        p2p_usd=usd(p2p),
+        perfect_forecast_usd=perfect,
+        look_ahead_3h_usd=near,
+        time_of_use_rule_usd=rule,
+        community_optimum_usd=optimum,
+        captured_share=captured_share(b1, p2p, costs["optimum_nusd"]) if "optimum_nusd" in costs else None,
     )
 
 

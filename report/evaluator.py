@@ -6,7 +6,7 @@ homes' folders, and the figures that need them are absent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from common.clock import local_of
 from common.config import BatterySpec, MarketRules
 from common.readings import Readings, home_folders, read_facts, read_readings
 from common.tariff import Tariff
-from common.units import NUSD_PER_USD, WH_PER_KWH
+from common.units import NUSD_PER_USD, UUSD_PER_USD, WH_PER_KWH
 from report.bounds import Community, community_optimum
 from report.observed import Observed
 
@@ -27,10 +27,11 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Homes:
-    """Readings and batteries of all homes, by id."""
+    """Readings, batteries and grid outages (first and end slot of each) of all homes, by id."""
 
     readings: Mapping[str, Readings]
     batteries: Mapping[str, BatterySpec]
+    outages: Mapping[str, Sequence[tuple[int, int]]]
 
     @staticmethod
     def open(root: Path) -> Homes:
@@ -39,7 +40,15 @@ class Homes:
         return Homes(
             readings={home: read_readings(folder) for home, folder in folders.items()},
             batteries={home: read_facts(folder).battery for home, folder in folders.items()},
+            outages={home: read_facts(folder).outages for home, folder in folders.items()},
         )
+
+    def dark(self, home: str, slots: Integers) -> NDArray[np.bool_]:
+        """Whether a home's grid is away in ``slots``."""
+        away = np.zeros(len(slots), np.bool_)
+        for first, end in self.outages[home]:
+            away |= (slots >= first) & (slots < end)
+        return away
 
     def load_and_pv_wh(self, home: str, slots: Integers) -> tuple[Integers, Integers]:
         """Load and solar energy of a home in ``slots``, Wh."""
@@ -52,12 +61,13 @@ def observe(homes: Homes, books: Books) -> Observed:
     """Readings of the ledger's slots, and the stored energy that follows from readings and meters.
 
     What the meter says beyond load and solar went through the battery; each span starts at the stored energy that the
-    home reported.
+    home reported.  In a grid outage the battery gave and took what it could.
     """
     ids = sorted(set(books.meters["home_id"]))
     slots = np.sort(books.slots["slot"].to_numpy(np.int64))
     starts = np.unique(books.totals["day_slot"].to_numpy(np.int64))
     load, pv, stored = (np.zeros((len(ids), len(slots)), np.int64) for _ in range(3))
+    dark = np.stack([homes.dark(home, slots) for home in ids]) if ids else np.zeros((0, len(slots)), np.bool_)
     for i, home in enumerate(ids):
         load[i], pv[i] = homes.load_and_pv_wh(home, slots)
         mine = books.meters[(books.meters["home_id"] == home) & (books.meters["estimated"] == 0)].set_index("slot")
@@ -70,33 +80,77 @@ def observe(homes: Homes, books: Books) -> Observed:
         said = books.totals[books.totals["home_id"] == home].set_index("day_slot")["stored_start_wh"]
         for start, after in zip(starts, [*starts[1:], np.iinfo(np.int64).max], strict=True):
             part = (slots >= start) & (slots < after)
-            stored[i, part] = np.rint(float(said.get(start, 0.0)) + np.cumsum(change[part])).astype(np.int64)
+            course = _course(float(said.get(start, 0.0)), change[part], dark[i, part], homes.batteries[home])
+            stored[i, part] = np.rint(course).astype(np.int64)
     capacity = np.array([round(homes.batteries[home].capacity_kwh * WH_PER_KWH) for home in ids], np.int64)
-    return Observed(slots=slots, load_wh=load, pv_wh=pv, stored_wh=stored, capacity_wh=capacity)
+    return Observed(slots=slots, load_wh=load, pv_wh=pv, stored_wh=stored, capacity_wh=capacity, dark=dark)
+
+
+def _course(
+    start_wh: float, change_wh: NDArray[np.float64], dark: NDArray[np.bool_], battery: BatterySpec
+) -> NDArray[np.float64]:
+    """Stored energy after each slot; in an outage the change is cut to what the battery could give or take."""
+    if not dark.any():
+        return start_wh + np.cumsum(change_wh)
+    n = battery.one_way_efficiency
+    into, out_of = (battery.max_slot_kwh * WH_PER_KWH * share for share in (n, -1.0 / n))
+    course, stored = np.empty(len(change_wh)), start_wh
+    ceiling_wh = battery.ceiling_kwh * WH_PER_KWH
+    for t, wanted in enumerate(change_wh.tolist()):
+        change = max(min(wanted, into, ceiling_wh - stored), out_of) if dark[t] else wanted
+        stored = max(stored + change, 0.0)
+        course[t] = stored
+    return course
 
 
 def optimum_nusd(homes: Homes, books: Books, tariff: Tariff, rules: MarketRules) -> dict[str, int] | None:
     """Cost of each home in the perfect-foresight community optimum of the one span in ``books``, n$.
 
-    None where a home did not report its totals: the optimum would be of another community than the figures.
+    None where :func:`optimum_by_day` has none.
     """
-    ids = sorted(set(books.meters["home_id"]))
-    if set(books.totals["home_id"]) != set(ids):
+    found = optimum_by_day(homes, [books], tariff, rules)
+    return None if found is None else found[0]
+
+
+def optimum_by_day(
+    homes: Homes, days: Sequence[Books], tariff: Tariff, rules: MarketRules
+) -> list[dict[str, int]] | None:
+    """Cost of each home on each of ``days`` in the perfect-foresight community optimum of them all together, n$.
+
+    The days follow each other, and stored energy goes on from one to the next, its change valued at each day's end as
+    in the figures.  None where a home did not report its totals, for the optimum would be of another community than the
+    figures; or where the grid was away, which the linear program knows nothing of.
+    """
+    ids = sorted(set(days[0].meters["home_id"]))
+    parts = [np.sort(books.slots["slot"].to_numpy(np.int64)) for books in days]
+    slots = np.concatenate(parts)
+    if any(set(books.totals["home_id"]) != set(ids) for books in days) or any(homes.dark(h, slots).any() for h in ids):
         return None
-    slots = np.sort(books.slots["slot"].to_numpy(np.int64))
     net = np.stack([np.subtract(*homes.load_and_pv_wh(home, slots)) for home in ids])
     batteries = [homes.batteries[home] for home in ids]
-    start = books.totals.set_index("home_id")["stored_start_wh"]
+    start = days[0].totals.set_index("home_id")["stored_start_wh"]
+    terminal = tariff.off_peak_uusd(slots) / batteries[0].one_way_efficiency
+    buy, sell = tariff.import_uusd(slots), tariff.export_uusd(slots)
+    before = np.array([start[home] / WH_PER_KWH for home in ids])
     optimum = community_optimum(
         Community(
             net_wh=net,
-            import_uusd=tariff.import_uusd(slots),
-            export_uusd=tariff.export_uusd(slots),
+            import_uusd=buy,
+            export_uusd=sell,
             batteries=batteries,
-            stored_kwh=np.array([start[home] / WH_PER_KWH for home in ids]),
-            terminal_uusd=tariff.off_peak_uusd(slots) / batteries[0].one_way_efficiency,
+            stored_kwh=before,
+            terminal_uusd=terminal,
             day=np.array([local_of(int(slot)).toordinal() for slot in slots], np.int64),
             rules=rules,
         )
     )
-    return {home: round(cost * NUSD_PER_USD) for home, cost in zip(ids, optimum.cost_usd.tolist(), strict=True)}
+    received = optimum.price_usd * rules.delivered_share
+    spent = (optimum.import_kwh * buy - optimum.export_kwh * sell) / UUSD_PER_USD
+    spent += optimum.bought_kwh * optimum.price_usd - optimum.sold_kwh * received
+    costs, at = [], 0
+    for part in parts:
+        after = optimum.stored_kwh[:, at + len(part) - 1]
+        cost = spent[:, at : at + len(part)].sum(axis=1) - (after - before) * terminal / UUSD_PER_USD
+        costs.append({home: round(usd * NUSD_PER_USD) for home, usd in zip(ids, cost.tolist(), strict=True)})
+        before, at = after, at + len(part)
+    return costs

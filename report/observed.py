@@ -23,6 +23,7 @@ class Observed:
         load_wh, pv_wh: shape ``(H, T)``; load is all that the home consumed, PV what its panels made; not negative.
         stored_wh: shape ``(H, T)``, stored energy at the end of each slot.
         capacity_wh: shape ``(H,)``, of the homes' batteries.
+        dark: whether the grid was away, shape ``(H, T)``; None where it never was.
     """
 
     slots: Integers
@@ -30,6 +31,7 @@ class Observed:
     pv_wh: Integers
     stored_wh: Integers
     capacity_wh: Integers
+    dark: NDArray[np.bool_] | None = None
 
     def at(self, slots: Integers) -> Observed:
         """The readings of ``slots`` alone.
@@ -46,20 +48,25 @@ class Observed:
             pv_wh=self.pv_wh[:, columns],
             stored_wh=self.stored_wh[:, columns],
             capacity_wh=self.capacity_wh,
+            dark=None if self.dark is None else self.dark[:, columns],
         )
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Costs that a planner with foresight would reach, by home, in n$, the change of stored energy valued.
+    """Costs of homes that decide in other ways, by home, in n$, the change of stored energy valued; None where unknown.
 
     Attributes:
         optimum_nusd: the community's perfect-foresight optimum.
-        perfect_forecast_nusd: the same market and planner with a perfect forecast; None where it was not run.
+        perfect_forecast_nusd: the same market and planner with a perfect forecast.
+        near_nusd: the same market with a planner that looks three hours ahead and values nothing beyond.
+        rule_nusd: the same market with a time-of-use rule in place of the planner.
     """
 
-    optimum_nusd: Mapping[str, int]
+    optimum_nusd: Mapping[str, int] | None = None
     perfect_forecast_nusd: Mapping[str, int] | None = None
+    near_nusd: Mapping[str, int] | None = None
+    rule_nusd: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,8 @@ def peak_load(books: Books, tariff: Tariff, observed: Observed | None) -> PeakLo
     complete = len(metered) == len(slots) * books.meters["home_id"].nunique()
     if observed is not None and complete:  # else the two sides would be of different homes and slots
         seen = observed.at(slots)
-        baseline = np.maximum((seen.load_wh - seen.pv_wh).sum(axis=0), 0)
+        net = seen.load_wh - seen.pv_wh
+        baseline = np.maximum((net if seen.dark is None else np.where(seen.dark, 0, net)).sum(axis=0), 0)
     return PeakLoad(
         window_p2p_wh=int(drawn[window].sum()),
         day_max_p2p_wh=int(drawn.max(initial=0)),

@@ -125,22 +125,25 @@ def _figures(books: Books, paid: Accounts, sums: CommunitySums, battery: Battery
         stored_energy_value_usd=_usd_if(sums.homes, sums.stored_value_nusd),
         money_residual_nusd=money_residual,
         energy_residual_wh=energy_residual,
+        unserved_kwh=sums.unserved_wh / WH_PER_KWH,
+        unserved_battery_only_kwh=sums.unserved_alone_wh / WH_PER_KWH,
+        unserved_b1_kwh=sums.unserved_b1_wh / WH_PER_KWH,
     )
 
 
 def _waterfall(sums: CommunitySums, bounds: Bounds | None) -> Waterfall:
     """Costs step by step; ``bounds`` only where every home reported, because they are the whole community's."""
-    optimum = perfect = None
-    if bounds is not None:
-        optimum = sum(bounds.optimum_nusd.values())
-        if bounds.perfect_forecast_nusd is not None:
-            perfect = sum(bounds.perfect_forecast_nusd.values())
+    known = vars(bounds).values() if bounds is not None else [None] * 4
+    optimum, *others = (None if costs is None else sum(costs.values()) for costs in known)
+    perfect, near, rule = (None if cost is None else usd(cost) for cost in others)
     return Waterfall(
         grid_only_usd=_usd_if(sums.homes, sums.b0_nusd),
         own_solar_usd=_usd_if(sums.homes, sums.b1_nusd),
         own_battery_usd=_usd_if(sums.homes, sums.battery_only_nusd),
         p2p_usd=_usd_if(sums.homes, sums.p2p_nusd),
-        perfect_forecast_usd=None if perfect is None else usd(perfect),
+        perfect_forecast_usd=perfect,
+        look_ahead_3h_usd=near,
+        time_of_use_rule_usd=rule,
         community_optimum_usd=None if optimum is None else usd(optimum),
         captured_share=None if optimum is None else captured_share(sums.b1_nusd, sums.p2p_nusd, optimum),
     )

@@ -39,6 +39,8 @@ class Figures(Part):
         stored_energy_value_usd: the stored energy missing at the end, at off-peak price / one-way efficiency;
             negative: more was stored at the end.
         money_residual_nusd, energy_residual_wh: zero in sound books.
+        unserved_kwh: load that grid outages left unserved; unserved_battery_only_kwh: the same with batteries that
+            never trade; unserved_b1_kwh: the same had the homes no batteries.
     """
 
     homes: Count
@@ -56,12 +58,18 @@ class Figures(Part):
     stored_energy_value_usd: float | None
     money_residual_nusd: Count
     energy_residual_wh: Count
+    unserved_kwh: float
+    unserved_battery_only_kwh: float
+    unserved_b1_kwh: float
 
 
 class Waterfall(Part):
-    """Cost of the community step by step, and beside it what foresight would reach.
+    """Cost of the community step by step, and beside it the same days decided in other ways.
 
     Attributes:
+        perfect_forecast_usd: the same system with a perfect forecast. look_ahead_3h_usd: with a planner that looks
+            three hours ahead and values nothing beyond. time_of_use_rule_usd: with the rule 'fill before the peak,
+            follow the load in it' in place of a planner. community_optimum_usd: the least cost with foresight.
         captured_share: (b1 - p2p) / (b1 - optimum), 0..1.
     """
 
@@ -70,6 +78,8 @@ class Waterfall(Part):
     own_battery_usd: float | None
     p2p_usd: float | None
     perfect_forecast_usd: float | None
+    look_ahead_3h_usd: float | None
+    time_of_use_rule_usd: float | None
     community_optimum_usd: float | None
     captured_share: float | None
 

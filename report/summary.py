@@ -11,11 +11,14 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from report.evaluation import Evaluation
+from report.periods import Estimate
 from report.privacy import print_privacy
-from report.schema import Home, Result
+from report.schema import Home, Result, Waterfall
 
 HOMES_SHOWN = 20
 DAYS_SHOWN = 31
+LEAST_OF_A_MONTH = 7
+"""Months are shown where one of them has so many days."""
 NAME_LENGTH = 14
 """Letters of a home's name where the terminal is too narrow for whole ones."""
 OF_WHICH_TRADE = "of which\ntrade"
@@ -26,7 +29,7 @@ _Row = TypeVar("_Row")
 def print_result(result: Result, console: Console, seconds: Mapping[str, float], files: Sequence[Path]) -> None:
     """Print a run's result, where its time went (wall seconds by phase) and the files that it wrote."""
     console.print(_headline(result))
-    console.print(_waterfall(result))
+    console.print(_waterfall(result.waterfall))
     console.print(_peak_text(result), highlight=False)
     console.print(_fitted(lambda name: _home_table(result, name), console))
     if result.rounds:
@@ -52,6 +55,8 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     table.add_row("savings against b0 (own solar's share included)", _percent(e.savings_percent_b0))
     table.add_row("captured share of the community optimum", _share(e.captured_share))
     table.add_row("homes worse off than with their own battery alone", str(e.homes_worse_off))
+    if e.four_weeks is not None:
+        table.add_row("the same over any 28 days in a row", str(e.four_weeks.homes_worse_off))
     table.add_row("peak-window energy, cut", _percent(e.peak_window_cut_percent))
     table.add_row("day's highest half-hour over b1's, mean", _ratio(e.day_max_ratio_mean))
     table.add_row("day's highest half-hour over b1's, 99 % of days", _ratio(e.day_max_ratio_p99))
@@ -60,6 +65,9 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     table.add_row("residuals of the books", f"{e.money_residual_nusd} n$, {e.energy_residual_wh} Wh")
     table.add_row("wall time", f"{e.seconds:.1f} s")
     console.print(table)
+    console.print(_waterfall(e.waterfall))
+    if max(month.days for month in e.by_month) >= LEAST_OF_A_MONTH:
+        console.print(_months(e))
     days = _table("By day", "day", "b1", "own battery", "P2P", "optimum", "saved", "worse off", "trades")
     for row in e.by_day[:DAYS_SHOWN]:
         days.add_row(
@@ -138,8 +146,30 @@ def _headline(result: Result) -> Table:
     return table
 
 
-def _waterfall(result: Result) -> Table:
-    w, b1 = result.waterfall, result.figures.baseline_b1_usd
+def _months(evaluation: Evaluation) -> Table:
+    """Figures by month, each with its 95 % interval."""
+    table = _table("By month", "", "days", "saved", "of optimum", "peak cut", "day's max", "worse")
+    table.collapse_padding = True  # with intervals, in 80 columns
+    for row in [*evaluation.by_month, evaluation.total]:
+        table.add_row(
+            row.period, str(row.days), _estimate(row.savings_percent_b1, 1, 1), _estimate(row.captured_share, 100, 0),
+            _estimate(row.peak_window_cut_percent, 1, 0), _estimate(row.day_max_ratio, 1, 2), str(row.homes_worse_off),
+        )  # fmt: skip
+    table.caption = "In brackets: 95 % intervals over days (bootstrap)"
+    return table
+
+
+def _estimate(figure: Estimate, scale: float, digits: int) -> str:
+    if figure.value is None:
+        return "-"
+    text = f"{scale * figure.value:.{digits}f}"
+    if figure.low is None or figure.high is None:
+        return text
+    return f"{text} [{scale * figure.low:.{digits}f},{scale * figure.high:.{digits}f}]"
+
+
+def _waterfall(w: Waterfall) -> Table:
+    b1 = w.own_solar_usd
     table = _table("Step by step", "", "cost", "against b1")
     steps = (
         ("grid only (b0)", w.grid_only_usd),
@@ -147,6 +177,8 @@ def _waterfall(result: Result) -> Table:
         ("with own battery", w.own_battery_usd),
         ("with P2P trading", w.p2p_usd),
         ("P2P, perfect forecast", w.perfect_forecast_usd),
+        ("P2P, 3 h look-ahead", w.look_ahead_3h_usd),
+        ("P2P, time-of-use rule", w.time_of_use_rule_usd),
         ("community optimum", w.community_optimum_usd),
     )
     for name, cost in steps:

@@ -15,6 +15,7 @@ from datetime import date, timedelta
 
 from flwr.app import Message
 
+from common.blocks import days_of, parse_blocks
 from common.clock import day_slots, local_of
 from common.config import RunConfig
 from common.errors import UserError
@@ -35,18 +36,25 @@ MOST_UNANSWERED = 6
 
 @dataclass(frozen=True)
 class Span:
-    """Slots in a row, one or more days; ``fit`` says that the homes first learn from what lies before it."""
+    """Slots in a row, one or more days.
+
+    Attributes:
+        fit: the homes first learn from what lies before it.
+        goes_on: it follows on the span before it, and the batteries keep their energy.
+    """
 
     first: int
     end: int
     fit: bool
+    goes_on: bool = False
 
 
 def spans_of(config: RunConfig) -> list[Span]:
     """Spans of a run: ``days`` from ``date``, or each of ``test_days`` by itself.
 
-    The model is frozen on test days: the homes learn before a day when ``refit_days`` went by since they last did,
-    always on what lies before that day only.
+    The model is frozen on test days: the homes learn before a day, or the first of several in a row, when
+    ``refit_days`` went by since they last did, always on what lies before that day only.  Of days in a row each is a
+    span of its own, so that each has accounts of its own.
     """
     limit = config.slots or 10**9
     if not config.test_days:
@@ -58,11 +66,13 @@ def spans_of(config: RunConfig) -> list[Span]:
         return [Span(start, min(end, start + limit), fit=True)]
     spans: list[Span] = []
     last_fit: date | None = None
-    for day in sorted(date.fromisoformat(text) for text in config.test_days.split(",")):
-        fit = last_fit is None or (day - last_fit).days >= config.refit_days
-        last_fit = day if fit else last_fit
-        slots = day_slots(day)
-        spans.append(Span(slots.start, min(slots.stop, slots.start + limit), fit))
+    for block in parse_blocks(config.test_days):
+        for day in days_of(block):
+            goes_on = day > block[0] and not config.slots
+            fit = not goes_on and (last_fit is None or (day - last_fit).days >= config.refit_days)
+            last_fit = day if fit else last_fit
+            slots = day_slots(day)
+            spans.append(Span(slots.start, min(slots.stop, slots.start + limit), fit, goes_on))
     return spans
 
 
@@ -122,9 +132,8 @@ class Runner:
         """Slots ``span.first .. span.end - 1``, with a round after every sixth."""
         every = self._config.round_every_slots
         self._learning.refresh(span.first)
-        self._plans = self._strategy.aggregate_begin(
-            self._ask(self._strategy.configure_begin(Begin(slot=span.first, end_slot=span.end)))
-        )
+        begin = Begin(slot=span.first, end_slot=span.end, goes_on=span.goes_on)
+        self._plans = self._strategy.aggregate_begin(self._ask(self._strategy.configure_begin(begin)))
         pending: Settle | None = None
         for slot in range(span.first, span.end):
             if every and slot > span.first and (slot - span.first) % every == 0:

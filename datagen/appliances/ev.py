@@ -54,7 +54,7 @@ def draw_car(rng: np.random.Generator, stock: Stock) -> Car | None:
         kwh_per_km=rng.uniform(0.16, 0.21),
         workday_km=45.0 * rng.lognormal(0.0, 0.35),
         plug_below=float(rng.choice([1.0, 0.6], p=[0.6, 0.4])),
-        timer=bool(rng.random() < 0.5),
+        timer=bool(rng.random() < stock.car_timer),
     )
     return car if has_car else None
 

@@ -7,8 +7,10 @@ from report_cases import BATTERY, ELM, FACTS, OAK, TARIFF, by_chance, hand_made,
 from common.clock import day_slots
 from common.errors import UserError
 from report.accounts import by_span
-from report.evaluation import BURN_IN_DAYS, Evaluation, day_outcome, evaluation, spread_days
+from report.chosen_days import BURN_IN_DAYS, spread_days
+from report.evaluation import Evaluation, evaluation
 from report.observed import Bounds
+from report.outcome import day_outcome
 
 BOUNDS = Bounds({"oak": 200_000_000, "elm": 600_000_000})
 

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from common.clock import day_slots
 from report.accounts import by_span
-from report.evaluation import day_outcome, evaluation
+from report.evaluation import evaluation
 from report.observed import Bounds
+from report.outcome import day_outcome
 from report.results import build_result
 from report.summary import DAYS_SHOWN, print_evaluation, print_result
 

@@ -208,11 +208,12 @@ def test_evaluation_from_the_command_line(tmp_path: Path) -> None:
         simulation.cli, ["evaluate", "--model", "tiny", "--homes", "2", "--days", "2", "--out", str(out)]
     )
     assert done.exit_code == 0, done.output
-    for name in ("evaluate.json", "ledger.sqlite", "events.jsonl", "model.safetensors"):
+    for name in ("evaluate.json", "evaluate.png", "ledger.sqlite", "events.jsonl", "model.safetensors"):
         assert (out / name).is_file()
         assert f"Wrote {out / name}" in done.output.replace("\n", "")
     told = [line for line in done.output.splitlines() if line.startswith("slot")]
-    assert [line.split("  ")[0] for line in told] == ["slot 48 of 96", "slot 96 of 96"], "a line for each day"
+    lines = ["slot 48 of 96", "slot 96 of 96"]
+    assert [line.split("  ")[0] for line in told] == 4 * lines, "a line for each day, here and with three other ways"
     assert json.loads((out / "events.jsonl").read_text().splitlines()[-1])["event"] == "run-ended"
     measured = json.loads((out / "evaluate.json").read_text())
     figures = {
@@ -226,3 +227,6 @@ def test_evaluation_from_the_command_line(tmp_path: Path) -> None:
     assert (measured["money_residual_nusd"], measured["energy_residual_wh"]) == (0, 0)
     assert 0.8 < measured["round_trip_efficiency"] <= 1
     assert measured["captured_share"] <= 1
+    bill = measured["waterfall"]
+    assert all(cost is not None for cost in bill.values())
+    assert bill["community_optimum_usd"] <= bill["perfect_forecast_usd"] < bill["look_ahead_3h_usd"]

@@ -1,0 +1,112 @@
+"""Other ways for a home to decide, that the planner is compared with: a short look-ahead, and a time-of-use rule.
+
+``3h`` plans as exactly as the planner does, but knows nothing of what comes after three hours and gives what is then
+stored no value.  ``rule`` does not plan: it stores its own surplus, fills the battery before the peak window and
+follows the load in it.  Both take part in the market as all homes do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.battery import BatteryBank, Floats, Ints, Mode, follow
+from client.outlook import Outlook
+from client.planner import PlannedFlows, indicative_plan, scenario_mean
+from client.trading import Offers
+from common.config import MarketRules
+from common.units import WH_PER_KWH
+
+LOOK_AHEAD_SLOTS = 6
+"""Slots that planner ``3h`` knows of."""
+FILL_SLOTS = 8
+"""Slots before the peak window in which the rule fills the battery, at an even pace: four hours, so that a whole street
+does not ask for all of it at once."""
+
+DAY_SLOTS = 48
+
+Bools = NDArray[np.bool_]
+
+
+def near_outlook(outlook: Outlook) -> Outlook:
+    """The outlook as planner ``3h`` sees it, as long as it was: nothing is worth anything after three hours."""
+    net, buy, sell = outlook.net_wh.copy(), outlook.import_uusd.copy(), outlook.export_uusd.copy()
+    for values in (net, buy, sell):
+        values[..., LOOK_AHEAD_SLOTS:] = 0
+    return replace(outlook, net_wh=net, import_uusd=buy, export_uusd=sell, terminal_uusd=0.0)
+
+
+def near_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
+    """Indicative plan of planner ``3h``: its own for three hours, and after them the net load as it is expected."""
+    ahead = LOOK_AHEAD_SLOTS
+    plan = indicative_plan(bank, stored_kwh, replace(outlook.slots(slice(ahead)), terminal_uusd=0.0), ahead)
+    later = outlook.net_wh[:, :, ahead:slots]
+    need = np.rint(scenario_mean(np.moveaxis(np.maximum(later, 0.0), 1, 2))).astype(np.int64)
+    return PlannedFlows(
+        need_wh=np.concatenate([plan.need_wh, need], axis=1),
+        charge_wh=np.concatenate([plan.charge_wh, np.zeros_like(need)], axis=1),
+        surplus_wh=np.concatenate([plan.surplus_wh, np.maximum(-later, 0.0)], axis=2),
+    )
+
+
+def rule_mode(bank: BatteryBank, peak: Bools) -> Mode:
+    """Battery mode of the rule for a slot.
+
+    Args:
+        bank: the batteries.
+        peak: whether the tariff's peak window is on in the slot and in those after it, at least a day, shape ``(T,)``.
+
+    Returns:
+        Always: charge from the own surplus. In the peak window, and where no peak comes: follow the load. In the four
+        hours before the window: charge from the grid, an eighth of the battery a slot.
+    """
+    follows = bool(peak[0]) or not peak[:DAY_SLOTS].any()
+    fills = not follows and bool(peak[: FILL_SLOTS + 1].any())
+    pace_wh = bank.usable_kwh / bank.one_way_efficiency / FILL_SLOTS * WH_PER_KWH
+    return Mode(
+        grid_charge_to_kwh=bank.ceiling_kwh if fills else bank.reserve_kwh,
+        grid_charge_limit_wh=np.minimum(pace_wh, bank.max_slot_wh) if fills else np.zeros(len(bank)),
+        surplus_charge_to_kwh=bank.ceiling_kwh,
+        discharge_to_load_down_to_kwh=bank.reserve_kwh if follows else bank.ceiling_kwh,
+        discharge_to_export_down_to_kwh=bank.ceiling_kwh,
+    )
+
+
+def rule_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, peak: Bools, slots: int) -> PlannedFlows:
+    """What the rule would do with the expected net load, slot by slot.
+
+    Args:
+        bank: the batteries.
+        stored_kwh: stored energy before the first slot, shape ``(H,)``.
+        outlook: whose scenarios' mean is expected.
+        peak: as of :func:`rule_mode`, longer by ``slots``.
+        slots: length of the plan.
+    """
+    expected = np.rint(scenario_mean(np.moveaxis(outlook.net_wh[:, :, :slots], 1, 2))).astype(np.int64)
+    need, charge, surplus = np.zeros((3, len(bank), slots), np.int64)
+    for t in range(slots):
+        flow = follow(bank, stored_kwh, expected[:, t], rule_mode(bank, peak[t:]))
+        stored_kwh = flow.stored_kwh
+        meter = expected[:, t] + flow.charge_wh - flow.discharge_wh
+        need[:, t], surplus[:, t] = np.maximum(meter, 0), np.maximum(-meter, 0)
+        charge[:, t] = np.minimum(flow.charge_wh, need[:, t])
+    return PlannedFlows(need, charge, surplus[:, None].astype(np.float64))
+
+
+def rule_offers(plan: PlannedFlows, prices_uusd: tuple[int, int], sell_left_wh: Ints, rules: MarketRules) -> Offers:
+    """Orders of the rule: the first slot of its plan, at any price that is no worse than the tariff.
+
+    Args:
+        plan: by :func:`rule_plan`.
+        prices_uusd: the tariff's import and export price of the slot, u$/kWh.
+        sell_left_wh: what is left of the day's sell limit, injected Wh, shape ``(H,)``.
+        rules: of the market; a seller is paid for what is delivered of the injected energy.
+    """
+    buy, sell = plan.need_wh[:, 0], np.minimum(np.rint(plan.surplus_wh[:, 0, 0]), np.maximum(sell_left_wh, 0))
+    if prices_uusd[1] > prices_uusd[0]:
+        buy, sell = np.zeros_like(buy), np.zeros_like(sell)  # where exporting pays nobody trades
+    least = int(np.ceil(prices_uusd[1] / rules.delivered_share))
+    limit = np.where(sell > 0, least, prices_uusd[0])
+    return Offers(buy, sell.astype(np.int64), np.clip(limit, rules.floor_uusd, rules.ceiling_uusd).astype(np.int64))
