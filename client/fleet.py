@@ -17,7 +17,7 @@ from client.battery import BatteryBank, Flow, Mode
 from client.household import Household
 from client.island import count_unserved, follow_or_island
 from client.ladder import offered
-from client.outlook import Outlook, Sales
+from client.outlook import Outlook
 from client.planner import (
     PlannedFlows,
     grid_charge_caps_wh,
@@ -27,7 +27,7 @@ from client.planner import (
     stored_value,
 )
 from client.rules import near_outlook, near_plan, rule_mode, rule_offers, rule_plan
-from client.selling import expected_sales, limit_worth_uusd, sellable_wh
+from client.selling import expected_sales, limit_worth_uusd, local_days, sellable_wh
 from client.trading import Offers, Position
 from common.clock import local_of
 from common.config import MarketRules
@@ -129,10 +129,10 @@ class Fleet:
         share = np.array(quote.charge_share, np.float64)
         caps = grid_charge_caps_wh(plan.charge_wh, share, outlook.import_uusd[: len(share)], HORIZON)
         sales = expected_sales(quote, outlook.import_uusd, self._rules.delivered_share)
-        value = stored_value(self._bank, _after_first(outlook, caps, sales))
+        value = stored_value(self._bank, outlook.after_first(caps, sales))
         buy, sell = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
         # A home that never traded would have no guard against the community's rebound either.
-        alone_value = stored_value(self._bank, _after_first(outlook))
+        alone_value = stored_value(self._bank, outlook.after_first())
         net, power = scenario_mean(outlook.net_wh[:, :, 0]), self._bank.max_slot_wh
         alone = mode_at_prices(self._bank, alone_value, buy, sell, power, net)
         mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], power), net)
@@ -158,7 +158,7 @@ class Fleet:
         self, position: Position, quote: Quote, plan: PlannedFlows, export_uusd: NDArray[np.int64]
     ) -> tuple[Offers, ...]:
         """Firm orders at the quoted price, with the day's sell limit spent where it earns most."""
-        left, day = self._sell_left(quote.slot), _local_days(quote.slot, len(quote.curve_uusd))
+        left, day = self._sell_left(quote.slot), local_days(quote.slot, len(quote.curve_uusd))
         curve = np.array(quote.curve_uusd, np.float64)
         gain = curve * self._rules.delivered_share - export_uusd[: len(curve)]
         worth = limit_worth_uusd(plan.surplus_wh[:, :, : len(curve)], left, gain, day == day[0])
@@ -167,7 +167,7 @@ class Fleet:
 
     def _wire(self, plan: PlannedFlows, slot: int) -> dict[str, Plan]:
         """Plans as central may know them: totals of a home, and of its surplus what it may sell."""
-        left, day = self._sell_left(slot), _local_days(slot, CURVE_SLOTS)
+        left, day = self._sell_left(slot), local_days(slot, CURVE_SLOTS)
         surplus = sellable_wh(plan.surplus_wh, left, self._rules.daily_sell_limit_wh, day)
         sold = np.rint(scenario_mean(surplus.transpose(0, 2, 1))).astype(np.int64)
         return {
@@ -311,16 +311,6 @@ def _book(
     capacity = home.facts.battery.capacity_kwh
     soc = state.stored_kwh / capacity if capacity else 0.0
     home.remember(slot, soc, (charge - discharge) / WH_PER_KWH / SLOT_HOURS, state.price_uusd)
-
-
-def _after_first(outlook: Outlook, caps_wh: Floats | None = None, sales: Sales | None = None) -> Outlook:
-    """The outlook without its first slot, with caps on grid charging and expected sales if there are any."""
-    return replace(outlook, grid_charge_cap_wh=caps_wh, sales=sales).slots(slice(1, None))
-
-
-def _local_days(slot: int, count: int) -> NDArray[np.int64]:
-    """Number of the local day of ``count`` slots."""
-    return np.array([local_of(at).toordinal() for at in range(slot, slot + count)], np.int64)
 
 
 def _levels(mode: Mode) -> tuple[Floats, ...]:

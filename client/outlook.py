@@ -78,6 +78,10 @@ class Outlook:
             None if self.sales is None else self.sales.slots(some),
         )
 
+    def after_first(self, caps_wh: Floats | None = None, sales: Sales | None = None) -> Outlook:
+        """The outlook without its first slot, with these caps on grid charging and these sales."""
+        return replace(self, grid_charge_cap_wh=caps_wh, sales=sales).slots(slice(1, None))
+
     @property
     def exporting_pays(self) -> NDArray[np.bool_]:
         """Whether the export price is above the import price, of the shape of the prices."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from client.battery import Floats, Ints
 from client.outlook import Sales
 from client.planner import scenario_mean
+from common.clock import local_of
 from common.messages import Quote
 
 _COMES_ABOUT = 0.8
@@ -72,3 +73,8 @@ def limit_worth_uusd(surplus_wh: Floats, left_wh: Ints, gain_uusd: Floats, today
     spent = np.cumsum(surplus_wh[:, :, today][:, :, order], axis=2) > np.maximum(left_wh, 0)[:, None, None]
     marginal = np.where(spent.any(axis=2), gain[order][np.argmax(spent, axis=2)], 0.0)
     return _COMES_ABOUT * scenario_mean(marginal)
+
+
+def local_days(slot: int, count: int) -> Ints:
+    """Number of the local day of ``count`` slots from ``slot`` on."""
+    return np.array([local_of(at).toordinal() for at in range(slot, slot + count)], np.int64)

@@ -75,6 +75,8 @@ class GivenFacts(_Part):
     connection_kw: float | None = Field(default=None, gt=0, le=1000)
     timezone: str | None = None
     archetype: str | None = None
+    events: list[list[int]] | None = None
+    outages: list[list[int]] | None = None
     battery: BatterySpec | None = None
 
     @field_validator("timezone")
