@@ -9,6 +9,7 @@ runs in this process.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 from datetime import date
@@ -31,7 +32,7 @@ from common.tariff import load_tariff
 from market.mechanisms import MECHANISMS
 from market.order import Registry, admit
 
-SLOTS, SCENARIOS, RUNS = 108, RunConfig().scenarios, 5
+SLOTS, RUNS = 108, 5
 HOMES = (1, 10, 100, 1_000, 10_000)
 IN_MARKET = (10, 100, 1_000, 10_000, 100_000)
 PRICE_UUSD = 200_000
@@ -47,7 +48,7 @@ def best_s(act: Callable[[], object]) -> float:
     return min(times)
 
 
-def community(homes: int) -> tuple[BatteryBank, Outlook, np.ndarray]:
+def community(homes: int, scenarios: int) -> tuple[BatteryBank, Outlook, np.ndarray]:
     """Random homes: half with a midday surplus, an evening peak for all."""
     rng = np.random.default_rng(homes)
     first = day_slots(date(2025, 6, 18)).start + 24
@@ -55,15 +56,15 @@ def community(homes: int) -> tuple[BatteryBank, Outlook, np.ndarray]:
     tariff = load_tariff("pge-tou-c")
     hour = (slots % 48) / 2.0
     sun = np.maximum(np.sin((hour - 14) / 24 * 2 * np.pi), 0) * 1_500
-    net = rng.gamma(2.0, 250.0, (homes, SCENARIOS, SLOTS)) - sun * (rng.random((homes, 1, 1)) < 0.5)
+    net = rng.gamma(2.0, 250.0, (homes, scenarios, SLOTS)) - sun * (rng.random((homes, 1, 1)) < 0.5)
     bank = BatteryBank.of([BatterySpec()] * homes)
     outlook = Outlook(net, tariff.import_uusd(slots), tariff.export_uusd(slots), 280_000 / 0.9**0.5)
     return bank, outlook, rng.uniform(bank.reserve_kwh, bank.ceiling_kwh)
 
 
-def measure(homes: int) -> tuple[float, float, float, float]:
+def measure(homes: int, scenarios: int) -> tuple[float, float, float, float]:
     """Seconds of: value and mode, indicative plan, an order at a posted price, a ladder of orders for an auction."""
-    bank, outlook, stored = community(homes)
+    bank, outlook, stored = community(homes, scenarios)
     rules = MarketRules()
     position = Position(bank, stored, stored_value(bank, outlook), outlook.net_wh[:, :, 0], 280_000, 60_000)
     left = np.full(homes, rules.daily_sell_limit_wh)
@@ -97,7 +98,10 @@ def measure_market(homes: int) -> tuple[float, dict[str, float]]:
 
 def main() -> None:
     """Print the tables."""
-    decisions = Table(title=f"One slot's decisions, {SCENARIOS} scenarios x {SLOTS} slots")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenarios", type=int, default=RunConfig().scenarios, help="that a plan averages over")
+    scenarios = parser.parse_args().scenarios
+    decisions = Table(title=f"One slot's decisions, {scenarios} scenarios x {SLOTS} slots")
     for name in ("homes", "value, mode", "plan", "order", "all, per home", "a ladder, per home"):
         decisions.add_column(name, justify="right")
     market = Table(title="Orders a second, one thread")
@@ -105,7 +109,7 @@ def main() -> None:
         market.add_column(name, justify="right")
     with threadpool_limits(1):
         for homes in HOMES:
-            value, plan, order, ladder = measure(homes)
+            value, plan, order, ladder = measure(homes, scenarios)
             decisions.add_row(
                 f"{homes:,}", f"{value * 1e3:.1f} ms", f"{plan * 1e3:.1f} ms", f"{order * 1e3:.1f} ms",
                 f"{(value + plan + order) / homes * 1e6:.0f} us", f"{ladder / homes * 1e6:.0f} us",
