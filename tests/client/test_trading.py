@@ -101,7 +101,8 @@ def test_no_home_expects_to_lose_by_its_orders(seed, price):
     offers = size_orders(position, price, _limits(position), RULES)
     with_order = _expected_cost(position, offers.buy_wh - offers.sell_wh)
     paid = (offers.buy_wh * price - offers.sell_wh * 0.95 * price) / 1e9
-    assert (with_order + paid <= _expected_cost(position, np.zeros(3)) + 2e-6).all(), f"seed {seed}"
+    # Batteries move whole Wh: a part of one, at the difference of two prices, is more than nothing.
+    assert (with_order + paid <= _expected_cost(position, np.zeros(3)) + 1e-5).all(), f"seed {seed}"
 
 
 def _expected_cost(position, delivered_wh):
