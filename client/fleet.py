@@ -124,23 +124,13 @@ class Fleet:
         """Forecast, plan, size orders and set the battery's mode for a slot."""
         outlook = self._outlook(quote.slot)
         plan = self._plan(outlook, quote.slot)
-        if self._planner == "3h":
-            outlook = near_outlook(outlook)
-        share = np.array(quote.charge_share, np.float64)
-        caps = grid_charge_caps_wh(plan.charge_wh, share, outlook.import_uusd[: len(share)], HORIZON)
-        sales = expected_sales(quote, outlook.import_uusd, self._rules.delivered_share)
-        value = stored_value(self._bank, outlook.after_first(caps, sales))
-        buy, sell = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
-        # A home that never traded would have no guard against the community's rebound either.
-        alone_value = stored_value(self._bank, outlook.after_first())
-        net, power = scenario_mean(outlook.net_wh[:, :, 0]), self._bank.max_slot_wh
-        alone = mode_at_prices(self._bank, alone_value, buy, sell, power, net)
-        mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], power), net)
-        position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
-        steps = self._offers(position, quote, plan, outlook.export_uusd)
         if self._planner == "rule":
             mode = alone = rule_mode(self._bank, self._peak(quote.slot))
-            steps = (rule_offers(plan, (buy, sell), self._sell_left(quote.slot), self._rules),)
+            prices = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
+            steps: tuple[Offers, ...] = (rule_offers(plan, prices, self._sell_left(quote.slot), self._rules),)
+        else:
+            seen = near_outlook(outlook) if self._planner == "3h" else outlook
+            mode, alone, steps = self._planned(quote, plan, seen)
         for i, home in enumerate(self.homes):
             home.state.mode_slot = quote.slot
             home.state.mode = [float(level[i]) for level in _levels(mode)]
@@ -153,6 +143,21 @@ class Fleet:
             for i, home in enumerate(self.homes)
         }
         return orders, self._wire(plan, quote.slot)
+
+    def _planned(self, quote: Quote, plan: PlannedFlows, outlook: Outlook) -> tuple[Mode, Mode, tuple[Offers, ...]]:
+        """Battery modes with and without trade, and the orders, by what stored energy is worth."""
+        share = np.array(quote.charge_share, np.float64)
+        caps = grid_charge_caps_wh(plan.charge_wh, share, outlook.import_uusd[: len(share)], HORIZON)
+        sales = expected_sales(quote, outlook.import_uusd, self._rules.delivered_share)
+        value = stored_value(self._bank, outlook.after_first(caps, sales))
+        buy, sell = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
+        # A home that never traded would have no guard against the community's rebound either.
+        alone_value = stored_value(self._bank, outlook.after_first())
+        net, power = scenario_mean(outlook.net_wh[:, :, 0]), self._bank.max_slot_wh
+        alone = mode_at_prices(self._bank, alone_value, buy, sell, power, net)
+        mode = mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], power), net)
+        position = Position(self._bank, self._stored(), value, outlook.net_wh[:, :, 0], buy, sell)
+        return mode, alone, self._offers(position, quote, plan, outlook.export_uusd)
 
     def _offers(
         self, position: Position, quote: Quote, plan: PlannedFlows, export_uusd: NDArray[np.int64]

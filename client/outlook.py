@@ -96,8 +96,8 @@ class Outlook:
 
 
 @dataclass(frozen=True)
-class Reach:
-    """Most AC energy of a slot's ways through the battery, kWh, shape ``(T, h, K)``.
+class Ways:
+    """A figure for each of a slot's ways through the battery, broadcastable to ``(T, h, K)``.
 
     Attributes:
         to_load, sold, exported: discharge to the home's need, then to neighbours, then to the grid.
@@ -113,20 +113,8 @@ class Reach:
     from_grid: Floats
 
 
-@dataclass(frozen=True)
-class Worth:
-    """What a stored kWh earns or costs on each of the ways of :class:`Reach`, whole n$, ``(T, 1 or h, 1 or K)``."""
-
-    to_load: Floats
-    sold: Floats
-    exported: Floats
-    from_surplus: Floats
-    from_sale: Floats
-    from_grid: Floats
-
-
-def reach_of(bank: BatteryBank, outlook: Outlook) -> Reach:
-    """Reach in each slot of an outlook; no grid charging where the export price is above the import price."""
+def reach_of(bank: BatteryBank, outlook: Outlook) -> Ways:
+    """Most AC energy on each way, kWh; no grid charging where the export price is above the import price."""
     net, power = outlook.net_wh.transpose(2, 0, 1) / WH_PER_KWH, bank.max_slot_wh[:, None] / WH_PER_KWH
     surplus = np.maximum(-net, 0.0)
     to_load, charged = np.minimum(np.maximum(net, 0.0), power), np.minimum(surplus, power)
@@ -137,11 +125,11 @@ def reach_of(bank: BatteryBank, outlook: Outlook) -> Reach:
         from_grid = np.where(np.atleast_2d(outlook.exporting_pays).T[:, :, None], 0.0, from_grid)
     if outlook.sales is None:
         nothing = np.zeros_like(net)
-        return Reach(to_load, nothing, power - to_load, charged, nothing, from_grid)
+        return Ways(to_load, nothing, power - to_load, charged, nothing, from_grid)
     taken = _taken_kwh(outlook)
     from_sale = np.maximum(np.minimum(charged, charged + taken - surplus), 0.0)  # what is exported is charged first
     sold = np.minimum(np.maximum(taken - surplus, 0.0), power - to_load)
-    return Reach(to_load, sold, power - to_load - sold, charged - from_sale, from_sale, from_grid)
+    return Ways(to_load, sold, power - to_load - sold, charged - from_sale, from_sale, from_grid)
 
 
 def _taken_kwh(outlook: Outlook) -> Floats:
@@ -153,8 +141,8 @@ def _taken_kwh(outlook: Outlook) -> Floats:
     return taken
 
 
-def worth_of(bank: BatteryBank, outlook: Outlook) -> Worth:
-    """Worth in each slot of an outlook.
+def worth_of(bank: BatteryBank, outlook: Outlook) -> Ways:
+    """What a stored kWh earns or costs on each way, whole n$.
 
     Where the export price is above the import price, all of a discharge is worth the mean price of a full one: the
     envelope of what it earns, of which the part to the load earns less than the rest.
@@ -166,7 +154,7 @@ def worth_of(bank: BatteryBank, outlook: Outlook) -> Worth:
         for price in (outlook.import_uusd, sale_uusd, outlook.export_uusd)
     )
     earned, cost = (buy * efficiency, sale * efficiency, sell * efficiency), (sell, sale, buy)
-    worth = Worth(*(np.rint(w) for w in (*earned, *(c / efficiency for c in cost))))
+    worth = Ways(*(np.rint(w) for w in (*earned, *(c / efficiency for c in cost))))
     if not outlook.exporting_pays.any():
         return worth
     reach = reach_of(bank, outlook)

@@ -14,7 +14,10 @@ from flwr.app import ConfigRecord, RecordDict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 HomeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-EnergyWh = Annotated[int, Field(ge=0, le=1_000_000)]
+MOST_WH = 1_000_000
+"""Most energy that a message may speak of."""
+
+EnergyWh = Annotated[int, Field(ge=0, le=MOST_WH)]
 PriceUusd = Annotated[int, Field(ge=0, le=100_000_000)]
 Slot = Annotated[int, Field(ge=0, le=10_000_000)]
 

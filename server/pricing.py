@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.config import MarketRules
+from common.messages import MOST_WH
 from common.tariff import charge_windows
 from market.mechanism import Mechanism
 
@@ -14,10 +15,6 @@ Floats = NDArray[np.float64]
 
 UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
-
-
-_MOST_WANTED_WH = 100_000
-"""More than a home can carry in a slot."""
 
 
 def price_curve(
@@ -50,7 +47,7 @@ def wanted_wh(surplus_wh: Ints, need_wh: Ints, sellers: int, rules: MarketRules)
         Injected Wh, shape ``(T,)``.
     """
     lacking = np.maximum(need_wh / rules.delivered_share - surplus_wh, 0.0) / max(sellers, 1) * (sellers > 0)
-    return tuple(np.minimum(lacking, _MOST_WANTED_WH).astype(np.int64).tolist())
+    return tuple(np.minimum(lacking, MOST_WH).astype(np.int64).tolist())
 
 
 def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[float, ...]:

@@ -9,12 +9,12 @@ import numpy as np
 from common.config import MarketRules
 from market.book import OrderBook
 from market.matching import both_sides, cut_into_lots
-from market.mechanisms.sdr import sdr_price
+from market.mechanisms.sdr import PostsRatioPrice
 from market.trades import TradeBook, injected_for
 
 
 @dataclass(frozen=True)
-class PayAsBid:
+class PayAsBid(PostsRatioPrice):
     """The mechanism: a discriminatory auction whose pairs split their gain, so that money balances in each trade.
 
     Bids in descending, offers in ascending order of their limits, equal limits in the order of the slot's hash, lie
@@ -24,11 +24,6 @@ class PayAsBid:
 
     name: str = "pay-as-bid"
     one_price: bool = False
-
-    def posted_price(  # noqa: D102
-        self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules
-    ) -> int:
-        return sdr_price(surplus_wh, need_wh, import_uusd, export_uusd, rules)  # an indication
 
     def clear(self, price_uusd: int, book: OrderBook, rules: MarketRules, seed: int) -> TradeBook:  # noqa: D102
         bids, offers = both_sides(book, rules, seed)

@@ -62,17 +62,21 @@ def clear_posted(price_uusd: int, book: OrderBook, rules: MarketRules, seed: int
     return trade_at_one_price(book, price_uusd, bids, bought_wh, offers, sold_wh, rules)
 
 
-@dataclass(frozen=True)
-class SupplyDemandRatio:
-    """The mechanism."""
-
-    name: str = "sdr"
-    one_price: bool = True
+class PostsRatioPrice:
+    """What broadcasts the price of the supply-demand ratio: ``sdr`` to match at it, an auction as an indication."""
 
     def posted_price(  # noqa: D102
         self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules
     ) -> int:
         return sdr_price(surplus_wh, need_wh, import_uusd, export_uusd, rules)
+
+
+@dataclass(frozen=True)
+class SupplyDemandRatio(PostsRatioPrice):
+    """The mechanism."""
+
+    name: str = "sdr"
+    one_price: bool = True
 
     def clear(self, price_uusd: int, book: OrderBook, rules: MarketRules, seed: int) -> TradeBook:  # noqa: D102
         return clear_posted(price_uusd, book, rules, seed)

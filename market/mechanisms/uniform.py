@@ -10,7 +10,7 @@ import numpy as np
 from common.config import MarketRules
 from market.book import Bools, Ints, OrderBook
 from market.matching import Side, both_sides, share_pro_rata, trade_at_one_price
-from market.mechanisms.sdr import sdr_price
+from market.mechanisms.sdr import PostsRatioPrice
 from market.trades import TradeBook
 
 
@@ -49,7 +49,7 @@ def _filled(side: Side, better: Bools, at: Bools, volume_wh: int) -> Ints:
 
 
 @dataclass(frozen=True)
-class UniformPrice:
+class UniformPrice(PostsRatioPrice):
     """The mechanism: a k-double auction with k = 1/2, in which quantities are divisible.
 
     Chatterjee and Samuelson, Bargaining under incomplete information, Operations Research 31(5), 1983; as a call
@@ -58,11 +58,6 @@ class UniformPrice:
 
     name: str = "uniform"
     one_price: bool = True
-
-    def posted_price(  # noqa: D102
-        self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules
-    ) -> int:
-        return sdr_price(surplus_wh, need_wh, import_uusd, export_uusd, rules)  # an indication
 
     def clear(self, price_uusd: int, book: OrderBook, rules: MarketRules, seed: int) -> TradeBook:  # noqa: D102
         bids, offers = both_sides(book, rules, seed)

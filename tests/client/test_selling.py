@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from client.selling import _COMES_ABOUT, expected_sales, limit_worth_uusd, sellable_wh
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Quote
-from server.pricing import wanted_wh
 
 RULES = MarketRules()
 LIMIT = RULES.daily_sell_limit_wh
@@ -55,12 +54,6 @@ def test_the_limit_is_worth_what_one_more_unit_of_it_earns(seed):
     for home in range(len(left)):
         more = [earned(s, left[home] + 1) - earned(s, left[home]) for s in surplus[home]]
         assert found[home] == pytest.approx(_COMES_ABOUT * np.mean(more))
-
-
-def test_what_is_wanted_is_shared_by_those_who_sell():
-    surplus, need = np.array([0, 950, 5_000]), np.array([1_900, 1_900, 1_900])
-    assert wanted_wh(surplus, need, 2, RULES) == (1_000, 525, 0)
-    assert wanted_wh(surplus, need, 0, RULES) == (0, 0, 0)
 
 
 def test_a_home_expects_the_scarce_price_of_each_tariff_period():

@@ -15,7 +15,7 @@ from common.messages import CURVE_SLOTS, Plan
 from common.tariff import load_tariff
 from market.mechanisms import SDR
 from market.mechanisms.sdr import sdr_price
-from server.pricing import UNLIMITED, charge_share, price_curve
+from server.pricing import UNLIMITED, charge_share, price_curve, wanted_wh
 from server.quoting import Quoter
 
 RULES = MarketRules()
@@ -123,3 +123,9 @@ def test_nothing_is_carried_into_the_next_charging_window():
     quoter.quote(peak - 1, {"home": _eager_plan(peak - 2, 2_400)})
     plans = {"home": _eager_plan(peak - 1, 2_400)}
     assert quoter.quote(peak, plans) == fresh.quote(peak, plans)
+
+
+def test_what_is_wanted_is_shared_by_those_who_sell():
+    surplus, need = np.array([0, 950, 5_000]), np.array([1_900, 1_900, 1_900])
+    assert wanted_wh(surplus, need, 2, RULES) == (1_000, 525, 0)
+    assert wanted_wh(surplus, need, 0, RULES) == (0, 0, 0)
