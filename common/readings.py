@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from common.car import Car
 from common.clock import TIMEZONE, known_timezone
 from common.config import BatterySpec
 from common.errors import UserError
@@ -55,6 +56,7 @@ class HomeFacts(BaseModel):
         source: where the readings come from, for provenance.
         events: first and end slot of each broadcast that the home knows beforehand as one that many watch.
         outages: first and end slot of each time in which the home's grid is away; the home learns of it as it happens.
+        car: the home's electric car, where its stays at the charger are known; None: what it draws is load like any.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -69,6 +71,7 @@ class HomeFacts(BaseModel):
     archetype: str = ""
     events: tuple[tuple[int, int], ...] = ()
     outages: tuple[tuple[int, int], ...] = ()
+    car: Car | None = None
 
     @field_validator("timezone")
     @classmethod
