@@ -9,6 +9,7 @@ import numpy as np
 from client.forecaster import Correction, Forecast, HomeForecaster, perfect_forecast
 from client.history import History, OwnPast
 from client.store import ACCOUNTS, BASE, CORRECTION, HomeState, HomeStore, open_home
+from common.car import Session
 from common.community import CommunityMean
 from common.config import RunConfig, forecaster_kind
 from common.errors import UserError
@@ -33,12 +34,17 @@ class Household:
 
     Attributes:
         state: what it remembers; saved by :meth:`save`.
+        car: its car, if it is charged by plan; its readings are those of the rest of the home then.
         community: the community's mean surprise as far as it came, or None.
     """
 
     def __init__(self, store: HomeStore, config: RunConfig, tariff: Tariff) -> None:
         self.store, self.config, self.tariff = store, config, tariff
         self.facts, self._readings, self._weather_forecast = open_home(store.folder)
+        self.car = self.facts.car if config.smart_charging and config.mode == "trade" else None
+        self._ev_from, self._ev_wh = self._readings.first_slot, self._readings.ev_wh
+        if self.car is not None:  # what a car draws that is charged by plan is not a habit of the home
+            self._readings = self._readings.without_car()
         self.state = store.load_state()
         self._readings = self._readings.since(self.state.history_from)
         self._kind = forecaster_kind(config)
@@ -137,6 +143,17 @@ class Household:
             raise UserError(f"home {self.home_id} has no reading for slot {slot}")
         return int(self._readings.load_wh[row]), int(self._readings.pv_wh[row])
 
+    def stay_at(self, slot: int) -> Session | None:
+        """The stay of the car that is charged by plan in a slot, or None."""
+        return None if self.car is None else self.car.session_at(slot)
+
+    def uncontrolled_wh(self, slots: range) -> int:
+        """What the car draws in ``slots`` as far as the readings go, were its charging not planned; 0 without one."""
+        if self.car is None or self._ev_wh is None:
+            return 0
+        rows = (min(max(slot - self._ev_from, 0), len(self._ev_wh)) for slot in (slots.start, slots.stop))
+        return int(self._ev_wh[slice(*rows)].sum())
+
     def remember(self, slot: int, soc: float, battery_kw: float, price_uusd: int) -> None:
         """Add a slot that happened to the home's own past."""
         state, weather = self.state, self._readings.weather
@@ -170,6 +187,9 @@ class Household:
             history_from=self.state.history_from, first_slot=slot, end_slot=end_slot, next_slot=slot,
             stored_kwh=reserve, alone_kwh=reserve, start_kwh=reserve, alone_start_kwh=reserve,
         )  # fmt: skip
+        stay = self.stay_at(slot)
+        if stay is not None:
+            self.state.car_wh = self.state.car_alone_wh = self.uncontrolled_wh(range(stay.arrival_slot, slot))
         self.learns_before(slot)
 
     def save(self) -> None:

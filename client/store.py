@@ -29,6 +29,7 @@ BASE, SUMS, CORRECTION, OWN = "base", "sums", "correction", "own"
 Transformer adds to it, and a copy of the model that the home trained for itself alone; beside them the community's mean
 (``common.messages.COMMUNITY``)."""
 
+CHARGING = "charging.csv"
 _SECRET = "secret.json"
 
 
@@ -44,6 +45,11 @@ class HomeState(BaseModel):
         battery_c: temperature of the battery.
         mode: limits of the battery in ``mode_slot``, the slot that was quoted last (see :class:`client.battery.Mode`);
             alone_mode: the same for the battery that never trades.
+        car_wh: energy that the car has taken in the stay of the slot before ``next_slot``;
+            car_alone_wh: the same had the home never traded.
+        car_mode, car_alone_mode: least and most of the car's charging in ``mode_slot``.
+        car_owed_wh: what the car would have drawn without control less what it took;
+            car_alone_owed_wh: the same had the home never traded.
         last_import_wh, last_export_wh: what the meter said of the slot before ``next_slot``.
         sold_wh: injected for sale in the local day ``sold_on`` (ordinal).
         b0_nusd, b1_nusd, alone_nusd: tariff on gross load, on net load, and with the battery but without trade.
@@ -67,6 +73,12 @@ class HomeState(BaseModel):
     mode_slot: int = 0
     mode: list[float] = []
     alone_mode: list[float] = []
+    car_wh: int = 0
+    car_alone_wh: int = 0
+    car_mode: tuple[int, int] = (0, 0)
+    car_alone_mode: tuple[int, int] = (0, 0)
+    car_owed_wh: int = 0
+    car_alone_owed_wh: int = 0
     last_import_wh: int = 0
     last_export_wh: int = 0
     sold_wh: int = 0
@@ -85,7 +97,7 @@ class HomeState(BaseModel):
 
 ACCOUNTS = (
     "b0_nusd", "b1_nusd", "alone_nusd", "charged_wh", "discharged_wh", "unserved_wh", "unserved_alone_wh",
-    "unserved_b1_wh",
+    "unserved_b1_wh", "car_owed_wh", "car_alone_owed_wh",
 )  # fmt: skip
 """Fields of the state that a day begins at 0."""
 
@@ -128,6 +140,17 @@ class HomeStore:
     def delete_arrays(self, name: str) -> None:
         """Forget arrays saved under a name."""
         (self._state / f"{name}.npz").unlink(missing_ok=True)
+
+    def note_charging(self, slot: int, energy_wh: int) -> None:
+        """Add what the car took in a slot to the home's own diary, which outlasts the days."""
+        with (self._state / CHARGING).open("a", encoding="ascii") as file:
+            file.write(f"{slot},{energy_wh}\n")
+
+    def charging_wh(self) -> dict[int, int]:
+        """The diary: energy by slot, as it was noted last."""
+        path = self._state / CHARGING
+        lines = path.read_text("ascii").split() if path.is_file() else []
+        return {int(slot): int(energy) for slot, energy in (line.split(",") for line in lines)}
 
     def load_secret(self) -> bytes | None:
         """What :meth:`save_secret` saved, or None."""

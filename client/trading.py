@@ -100,8 +100,8 @@ def size_orders(position: Position, price_uusd: int | Ints, sell_left_wh: Ints, 
         nobody may buy to export.
     """
     received = price_uusd * rules.delivered_share - position.limit_worth_uusd
-    buy = _largest(lambda wh: position.worth_uusd(wh - 0.5) > price_uusd, len(position.bank))
-    sell = _largest(lambda wh: position.worth_uusd(0.5 - wh) < received, len(position.bank))
+    buy = largest_energy(lambda wh: position.worth_uusd(wh - 0.5) > price_uusd, len(position.bank))
+    sell = largest_energy(lambda wh: position.worth_uusd(0.5 - wh) < received, len(position.bank))
     # Nobody buys to export, nor sells what is imported, even at an odd price.
     most_buy, most_sell = position.room_wh()
     buy, sell = np.minimum(buy, most_buy), np.minimum(np.minimum(sell, most_sell), np.maximum(sell_left_wh, 0))
@@ -113,7 +113,7 @@ def size_orders(position: Position, price_uusd: int | Ints, sell_left_wh: Ints, 
     return Offers(buy, sell, np.clip(limit, rules.floor_uusd, rules.ceiling_uusd).astype(np.int64))
 
 
-def _largest(wanted: Callable[[Floats], NDArray[np.bool_]], homes: int) -> Ints:
+def largest_energy(wanted: Callable[[Floats], NDArray[np.bool_]], homes: int) -> Ints:
     """Largest whole energy of which each Wh is wanted, by bisection; ``wanted(wh)`` judges the ``wh``-th Wh."""
     energy = np.zeros(homes)
     for bit in reversed(range(_SEARCH_BITS)):

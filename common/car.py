@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -59,10 +60,8 @@ class Car(BaseModel):
 
     def session_at(self, slot: int) -> Session | None:
         """The stay in which the car is plugged in during a slot."""
-        for stay in self.sessions:
-            if stay.arrival_slot <= slot < stay.departure_slot:
-                return stay
-        return None
+        last = bisect_right(self.sessions, slot, key=lambda stay: stay.arrival_slot) - 1
+        return self.sessions[last] if last >= 0 and slot < self.sessions[last].departure_slot else None
 
 
 def check_car(car: Car, ev_wh: NDArray[np.int64] | None, first_slot: int, where: str) -> None:

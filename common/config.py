@@ -177,6 +177,7 @@ class RunConfig:
         model: preset of :data:`MODELS`.
         forecaster: see :data:`Forecaster`.
         planner: see :data:`Planner`.
+        smart_charging: cars whose stays are known are charged by plan (mode ``trade``); else as they were.
         scenarios: net-load scenarios that the planner averages over.
         warmup_rounds: FedAvg rounds on the history before the first slot.
         round_every_slots: slots between FedAvg rounds; 0 for none.
@@ -231,6 +232,7 @@ class RunConfig:
     model: str = "full"
     forecaster: str = "hybrid"
     planner: str = "optimal"
+    smart_charging: bool = True
     scenarios: int = 10
     warmup_rounds: int = 4
     round_every_slots: int = 6

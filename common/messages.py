@@ -236,6 +236,9 @@ class Totals(Wire):
             its stored energy valued.
         stored_start_wh, stored_end_wh: stored energy of the battery.
         charged_wh, discharged_wh: AC energy into and out of the battery.
+        car_owed_wh: what the home's car would have drawn without control, less what it was given: charging that is put
+            off to after the span (negative: done earlier), valued at the off-peak price; that of the home without trade
+            is valued in ``battery_only_nusd``.
         unserved_wh: load that a grid outage left unserved; unserved_alone_wh: the same with the battery that never
             trades; unserved_b1_wh: the same without a battery.
     """
@@ -248,6 +251,7 @@ class Totals(Wire):
     stored_end_wh: int
     charged_wh: int
     discharged_wh: int
+    car_owed_wh: int = 0
     unserved_wh: EnergyWh = 0
     unserved_alone_wh: EnergyWh = 0
     unserved_b1_wh: EnergyWh = 0

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from common.errors import UserError
 
 CHANNELS = ("fridge_wh", "hvac_wh", "ev_wh", "water_heater_wh", "laundry_wh", "other_wh")
 """Appliance channels; they add up to ``load_wh``. A home without sub-metering has none of them."""
+_EV = CHANNELS.index("ev_wh")
 
 WEATHER = ("temperature_c", "humidity_pct", "irradiance_w_m2", "wind_m_s")
 """Weather channels, observed; irradiance is global horizontal."""
@@ -120,6 +121,19 @@ class Readings:
     def end_slot(self) -> int:
         """First slot after the table."""
         return self.first_slot + len(self)
+
+    @property
+    def ev_wh(self) -> NDArray[np.int64] | None:
+        """What the car drew, shape ``(n,)``; None without sub-metering."""
+        return None if self.channels is None else self.channels[_EV]
+
+    def without_car(self) -> Readings:
+        """The same home had it no car."""
+        if self.channels is None:
+            return self
+        others = self.channels.copy()
+        others[_EV] = 0
+        return replace(self, load_wh=self.load_wh - self.channels[_EV], channels=others)
 
     def since(self, slot: int) -> Readings:
         """The rows of ``slot`` and later; views, no copies."""

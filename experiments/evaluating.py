@@ -16,6 +16,7 @@ from common.config import BatterySpec, MarketRules, RunConfig
 from common.events import EventLog
 from common.tariff import Tariff, load_tariff
 from experiments.bounding import COMPARISONS, compared_books
+from experiments.trading import diaries
 from market.ledger import read_books
 from report.accounts import accounts, by_span
 from report.evaluation import Evaluation, evaluation
@@ -60,7 +61,9 @@ def evaluate_days(
         finally:
             events.close()
     compared = _compared(config, console) if bounds else {}
-    measured = evaluation(_outcomes(config, out, compared), BatterySpec(), config, data_hash, time.monotonic() - began)
+    measured = evaluation(
+        _outcomes(config, grid.run.run_id, out, compared), BatterySpec(), config, data_hash, time.monotonic() - began
+    )
     draft = out / f".{EVALUATION}"
     draft.write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
     draft.replace(out / EVALUATION)
@@ -88,9 +91,10 @@ def _costs(books: Books, tariff: Tariff) -> Costs:
     return dict(zip(paid.home_ids, paid.p2p_nusd.tolist(), strict=True))
 
 
-def _outcomes(config: RunConfig, out: Path, compared: Mapping[str, Sequence[Costs]]) -> list[DayOutcome]:
+def _outcomes(config: RunConfig, run_id: int, out: Path, compared: Mapping[str, Sequence[Costs]]) -> list[DayOutcome]:
     """What became of each day in the ledger."""
-    tariff, battery, homes = load_tariff(config.tariff), BatterySpec(), Homes.open(Path(config.homes_dir))
+    tariff, battery = load_tariff(config.tariff), BatterySpec()
+    homes = Homes.open(Path(config.homes_dir), diaries(config, run_id))
     days = by_span(read_books(out / LEDGER))
     outcomes: list[DayOutcome] = []
     # A part of a day (slots) stands for itself: see spans_of.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from flwr.serverapp import Grid
 
+from client.store import HomeStore
 from common.books import Books
 from common.config import BatterySpec, MarketRules, RunConfig
 from common.events import EventLog
@@ -58,12 +59,18 @@ def run_trading(
     seconds = run_community(grid, config, out, events)
     began = time.monotonic()
     events.write("phase", name="report")
-    _report(config, root, out, data_hash, started, comparisons)
+    _report(config, grid.run.run_id, root, out, data_hash, started, comparisons)
     return seconds | {"report": time.monotonic() - began}
+
+
+def diaries(config: RunConfig, run_id: int) -> Callable[[Path], Mapping[int, int]] | None:
+    """Reads what the car of a home's folder took in a run, by slot; None where cars are not charged by plan."""
+    return (lambda folder: HomeStore(folder, str(run_id)).charging_wh()) if config.smart_charging else None
 
 
 def _report(
     config: RunConfig,
+    run_id: int,
     root: Path | None,
     out: Path,
     data_hash: str,
@@ -76,7 +83,7 @@ def _report(
     rounds = [event for event in events if event["event"] == "round"]
     observed = bounds = None
     if root is not None:
-        homes = Homes.open(root)
+        homes = Homes.open(root, diaries(config, run_id))
         observed = observe(homes, books)
         bounds = Bounds(
             optimum_nusd(homes, books, tariff, MarketRules()),

@@ -60,7 +60,8 @@ class Accounts:
             fields from its totals are 0.
         b0_nusd: tariff on gross load. b1_nusd: tariff on net load. battery_only_nusd: own battery, no trade.
         ledger_nusd: what the home paid by the ledger; negative: it received.
-        stored_value_nusd: what refilling the battery to its first charge costs; negative: it ended fuller.
+        stored_value_nusd: what refilling the battery to its first charge costs, and charging the car with what it would
+            have drawn by then without control; negative: they ended fuller.
         bought_wh: delivered by trades. sold_wh: injected for trades. imported_wh, exported_wh: from and to the grid.
         charged_wh, discharged_wh: AC energy into and out of the battery.
         stored_change_wh: stored energy at the end less that at the start.
@@ -129,7 +130,9 @@ def accounts(books: Books, tariff: Tariff, battery: BatterySpec) -> Accounts:
     price = {span.start: tariff.off_peak_uusd(np.arange(span.start, span.stop)) for span in spans(books)}
     refill = [price[int(slot)] / battery.one_way_efficiency for slot in first]
     totals["stored_change_wh"] = change
-    totals["stored_value_nusd"] = np.rint(-change * np.array(refill, np.float64)).astype(np.int64)
+    off_peak = [price[int(slot)] for slot in first]
+    owed = totals["car_owed_wh"].to_numpy(np.int64) * np.array(off_peak, np.float64)
+    totals["stored_value_nusd"] = np.rint(-change * np.array(refill, np.float64) + owed).astype(np.int64)
     said = _per_home(totals, "home_id", (*_TOTALS, "stored_change_wh", "stored_value_nusd"), ids)
     spans_said = totals.groupby("home_id").size().reindex(ids, fill_value=0).to_numpy(np.int64)
     # A slot without the home's meter would be a slot without its cost: such a home's figures say nothing.

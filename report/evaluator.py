@@ -6,7 +6,7 @@ homes' folders, and the figures that need them are absent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.books import Books
+from common.car import Car
 from common.clock import local_of
 from common.config import BatterySpec, MarketRules
 from common.readings import Readings, home_folders, read_facts, read_readings
 from common.tariff import Tariff
 from common.units import NUSD_PER_USD, UUSD_PER_USD, WH_PER_KWH
-from report.bounds import Community, community_optimum
+from report.bounds import Community, Stay, community_optimum
 from report.observed import Observed
 
 Integers = NDArray[np.int64]
@@ -27,20 +28,37 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Homes:
-    """Readings, batteries and grid outages (first and end slot of each) of all homes, by id."""
+    """What the folders of all homes hold, by id.
+
+    Attributes:
+        readings, batteries: of each home. outages: first and end slot of each time without grid.
+        cars: of the homes whose car is charged by plan.
+        charged_wh: by the homes' own diaries, what each of these cars took in a slot.
+    """
 
     readings: Mapping[str, Readings]
     batteries: Mapping[str, BatterySpec]
     outages: Mapping[str, Sequence[tuple[int, int]]]
+    cars: Mapping[str, Car]
+    charged_wh: Mapping[str, Mapping[int, int]]
 
     @staticmethod
-    def open(root: Path) -> Homes:
-        """Read the homes' folders under ``root``."""
+    def open(root: Path, diary: Callable[[Path], Mapping[int, int]] | None = None) -> Homes:
+        """Read the homes' folders under ``root``.
+
+        Args:
+            root: of the folders.
+            diary: gives what the car of a home's folder took, by slot; None where cars are not charged by plan.
+        """
         folders = {read_facts(folder).home_id: folder for folder in home_folders(root)}
+        facts = {home: read_facts(folder) for home, folder in folders.items()}
+        cars = {} if diary is None else {home: fact.car for home, fact in facts.items() if fact.car is not None}
         return Homes(
             readings={home: read_readings(folder) for home, folder in folders.items()},
-            batteries={home: read_facts(folder).battery for home, folder in folders.items()},
-            outages={home: read_facts(folder).outages for home, folder in folders.items()},
+            batteries={home: fact.battery for home, fact in facts.items()},
+            outages={home: fact.outages for home, fact in facts.items()},
+            cars=cars,
+            charged_wh={} if diary is None else {home: diary(folders[home]) for home in cars},
         )
 
     def dark(self, home: str, slots: Integers) -> NDArray[np.bool_]:
@@ -56,12 +74,24 @@ class Homes:
         rows = slots - readings.first_slot
         return readings.load_wh[rows], readings.pv_wh[rows]
 
+    def uncontrolled_wh(self, home: str, slots: Integers) -> Integers:
+        """What a car that is charged by plan would have drawn without control in ``slots``, Wh; 0 without one."""
+        readings = self.readings[home]
+        if home not in self.cars or readings.ev_wh is None:
+            return np.zeros(len(slots), np.int64)
+        return readings.ev_wh[slots - readings.first_slot]
+
+    def car_change_wh(self, home: str, slots: Integers) -> Integers:
+        """What the car took in ``slots`` beyond what it would have drawn without control, Wh."""
+        diary = self.charged_wh.get(home, {})
+        return np.array([diary.get(slot, 0) for slot in slots.tolist()], np.int64) - self.uncontrolled_wh(home, slots)
+
 
 def observe(homes: Homes, books: Books) -> Observed:
     """Readings of the ledger's slots, and the stored energy that follows from readings and meters.
 
-    What the meter says beyond load and solar went through the battery; each span starts at the stored energy that the
-    home reported.  In a grid outage the battery gave and took what it could.
+    What the meter says beyond load, car and solar went through the battery; each span starts at the stored energy that
+    the home reported.  In a grid outage the battery gave and took what it could.
     """
     ids = sorted(set(books.meters["home_id"]))
     slots = np.sort(books.slots["slot"].to_numpy(np.int64))
@@ -73,7 +103,8 @@ def observe(homes: Homes, books: Books) -> Observed:
         mine = books.meters[(books.meters["home_id"] == home) & (books.meters["estimated"] == 0)].set_index("slot")
         metered = (mine["import_wh"] - mine["export_wh"]).reindex(slots)
         # A slot whose meter did not come tells nothing of the battery: as if it stood still.
-        battery_wh = metered.to_numpy(np.float64, na_value=np.nan) - (load[i] - pv[i])
+        drawn = load[i] + homes.car_change_wh(home, slots) - pv[i]
+        battery_wh = metered.to_numpy(np.float64, na_value=np.nan) - drawn
         battery_wh = np.nan_to_num(battery_wh)
         efficiency = homes.batteries[home].one_way_efficiency
         change = np.where(battery_wh > 0, battery_wh * efficiency, battery_wh / efficiency)
@@ -126,10 +157,12 @@ def optimum_by_day(
     slots = np.concatenate(parts)
     if any(set(books.totals["home_id"]) != set(ids) for books in days) or any(homes.dark(h, slots).any() for h in ids):
         return None
-    net = np.stack([np.subtract(*homes.load_and_pv_wh(home, slots)) for home in ids])
+    car = np.stack([homes.uncontrolled_wh(home, slots) for home in ids])
+    net = np.stack([np.subtract(*homes.load_and_pv_wh(home, slots)) for home in ids]) - car
     batteries = [homes.batteries[home] for home in ids]
     start = days[0].totals.set_index("home_id")["stored_start_wh"]
-    terminal = tariff.off_peak_uusd(slots) / batteries[0].one_way_efficiency
+    off_peak = tariff.off_peak_uusd(slots)
+    terminal = off_peak / batteries[0].one_way_efficiency
     buy, sell = tariff.import_uusd(slots), tariff.export_uusd(slots)
     before = np.array([start[home] / WH_PER_KWH for home in ids])
     optimum = community_optimum(
@@ -142,11 +175,14 @@ def optimum_by_day(
             terminal_uusd=terminal,
             day=np.array([local_of(int(slot)).toordinal() for slot in slots], np.int64),
             rules=rules,
+            stays=[stay for number, home in enumerate(ids) for stay in _stays(homes, home, number, slots)],
+            off_peak_uusd=off_peak,
         )
     )
     received = optimum.price_usd * rules.delivered_share
     spent = (optimum.import_kwh * buy - optimum.export_kwh * sell) / UUSD_PER_USD
     spent += optimum.bought_kwh * optimum.price_usd - optimum.sold_kwh * received
+    spent += (car / WH_PER_KWH - optimum.car_kwh) * off_peak / UUSD_PER_USD  # what a day leaves to charge, or has ahead
     costs, at = [], 0
     for part in parts:
         after = optimum.stored_kwh[:, at + len(part) - 1]
@@ -154,3 +190,27 @@ def optimum_by_day(
         costs.append({home: round(usd * NUSD_PER_USD) for home, usd in zip(ids, cost.tolist(), strict=True)})
         before, at = after, at + len(part)
     return costs
+
+
+def _stays(homes: Homes, home: str, number: int, slots: Integers) -> list[Stay]:
+    """Stays of a home's car in ``slots``; one that began before them was charged as without control until then."""
+    if home not in homes.cars:
+        return []
+    car, found = homes.cars[home], []
+    for stay in car.sessions:
+        inside = np.flatnonzero((slots >= stay.arrival_slot) & (slots < stay.departure_slot))
+        if not len(inside):
+            continue
+        before = np.arange(max(stay.arrival_slot, homes.readings[home].first_slot), slots[inside[0]])
+        need_wh = stay.energy_wh - int(homes.uncontrolled_wh(home, before).sum())
+        found.append(
+            Stay(
+                home=number,
+                first=int(inside[0]),
+                end=int(inside[-1]) + 1,
+                energy_kwh=need_wh / WH_PER_KWH,
+                max_slot_kwh=car.max_slot_wh / WH_PER_KWH,
+                leaves=stay.departure_slot <= int(slots[-1]) + 1,
+            )
+        )
+    return found

@@ -1,0 +1,203 @@
+"""After gate closure: a slot happens, cars and batteries follow what comes, and the home keeps its accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from client.battery import BatteryBank, Flow, Ints, Mode
+from client.cars import Stays, charge
+from client.household import Household
+from client.island import count_unserved, follow_or_island
+from common.messages import Fill, Meter, Settle, Totals, WireError
+from common.tariff import Tariff
+from common.units import SLOT_HOURS, WH_PER_KWH, amount_nusd
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a slot went for the homes: cars and batteries, with trade or without it; ``car_wh`` of shape ``(H,)``."""
+
+    car_wh: Ints
+    flow: Flow
+
+    def added_wh(self, i: int) -> int:
+        """What car and battery of a home add to its load, Wh; negative when the battery gives more."""
+        return int(self.car_wh[i] + self.flow.charge_wh[i] - self.flow.discharge_wh[i])
+
+
+class Settler:
+    """Lets slots happen for the households of a node."""
+
+    def __init__(self, homes: Sequence[Household], bank: BatteryBank, tariff: Tariff) -> None:
+        self._homes, self._bank, self._tariff = homes, bank, tariff
+
+    def settle(self, settle: Settle) -> dict[str, list[Meter]]:
+        """The slot happens, and before it those whose message did not come; one that happened already is told again."""
+        behind = min(home.state.next_slot for home in self._homes)
+        meters: dict[str, list[Meter]] = {home.home_id: [] for home in self._homes}
+        for slot in range(behind, settle.slot + 1):
+            due = [i for i, home in enumerate(self._homes) if home.state.next_slot == slot]
+            fills = {fill.home_id: fill for fill in settle.fills} if slot == settle.slot else {}
+            for home_id, meter in self._happen(slot, due, fills).items():
+                meters[home_id].append(meter)
+        for home in self._homes:
+            if not meters[home.home_id] and home.state.next_slot == settle.slot + 1:
+                last = Meter(slot=settle.slot, import_wh=home.state.last_import_wh, export_wh=home.state.last_export_wh)
+                meters[home.home_id].append(last)
+        return meters
+
+    def _happen(self, slot: int, due: list[int], fills: Mapping[str, Fill]) -> dict[str, Meter]:
+        """Cars and batteries of the homes ``due`` follow the load that comes, with the fills as duties."""
+        homes = self._homes
+        fill = [fills.get(home.home_id, Fill(home_id=home.home_id)) for home in homes]
+        readings = [home.meter_wh(slot) for home in homes]
+        load, pv = (np.array(column, np.int64) for column in zip(*readings, strict=True))
+        net, traded = load - pv, np.array([f.bought_wh - f.sold_wh for f in fill], np.int64)
+        for home in homes:
+            _arrive(home, slot)
+        mode, alone_mode = self._modes(slot)
+        stored, alone_stored = np.array([(home.state.stored_kwh, home.state.alone_kwh) for home in homes], np.float64).T
+        way = self._way(slot, net - traded, stored, mode, alone=False)
+        alone = self._way(slot, net, alone_stored, alone_mode, alone=True)
+        slots = np.array([slot])
+        buy, sell = int(self._tariff.import_uusd(slots)[0]), int(self._tariff.export_uusd(slots)[0])
+        meters = {}
+        for i in due:
+            home = homes[i]
+            home.state.sold_wh += fill[i].sold_wh
+            dark = home.is_dark(slot)
+            drawn_wh = 0 if dark else int(net[i]) + way.added_wh(i)  # nobody is billed for what does not flow
+            _book(home, slot, (0, 0) if dark else (buy, sell), int(load[i]), int(pv[i]), way, alone, i)
+            home.state.last_import_wh, home.state.last_export_wh = max(drawn_wh, 0), max(-drawn_wh, 0)
+            meters[home.home_id] = Meter(slot=slot, import_wh=max(drawn_wh, 0), export_wh=max(-drawn_wh, 0))
+        return meters
+
+    def _way(self, slot: int, net_wh: Ints, stored_kwh: np.ndarray, mode: Mode, *, alone: bool) -> _Way:
+        """Cars take what they may, then batteries follow; no car charges while its home's grid is away."""
+        dark = np.array([home.is_dark(slot) for home in self._homes])
+        limits = [_car_limits(home, slot, alone=alone) for home in self._homes]
+        least, most = np.array(limits, np.int64).T
+        car_wh = np.where(dark, 0, charge(net_wh, least, most))
+        return _Way(car_wh, follow_or_island(self._bank, stored_kwh, net_wh + car_wh, mode, dark))
+
+    def _modes(self, slot: int) -> tuple[Mode, Mode]:
+        """Modes of the slot, with and without trade; a home that missed its quote falls back to a plain rule.
+
+        The rule fills the battery with the home's own surplus and follows the load in the peak window.
+        """
+        peak = bool(self._tariff.peak_window(np.array([slot]))[0])
+        modes, alone = [], []
+        for i, home in enumerate(self._homes):
+            reserve, ceiling = float(self._bank.reserve_kwh[i]), float(self._bank.ceiling_kwh[i])
+            plain = [reserve, 0.0, ceiling, reserve if peak else ceiling, ceiling]
+            quoted = home.state.mode_slot == slot
+            modes.append(home.state.mode if quoted else plain)
+            alone.append(home.state.alone_mode if quoted else plain)
+        return Mode(*np.array(modes, np.float64).T), Mode(*np.array(alone, np.float64).T)
+
+    def totals(self, home: Household) -> Totals:
+        """What a home reports of its day.
+
+        Raises:
+            WireError: no day was begun.
+        """
+        state, spec = home.state, home.facts.battery
+        if state.end_slot == state.first_slot:
+            raise WireError(f"no day was begun for {home.home_id}")
+        slots = np.arange(state.first_slot, state.end_slot)
+        off_peak_uusd = self._tariff.off_peak_uusd(slots)
+        drawn_wh = (state.alone_start_kwh - state.alone_kwh) * WH_PER_KWH
+        refill_nusd = drawn_wh * off_peak_uusd / spec.one_way_efficiency
+        return Totals(
+            home_id=home.home_id,
+            b0_nusd=state.b0_nusd,
+            b1_nusd=state.b1_nusd,
+            battery_only_nusd=state.alone_nusd + round(refill_nusd + state.car_alone_owed_wh * off_peak_uusd),
+            stored_start_wh=round(state.start_kwh * WH_PER_KWH),
+            stored_end_wh=round(state.stored_kwh * WH_PER_KWH),
+            charged_wh=state.charged_wh,
+            discharged_wh=state.discharged_wh,
+            car_owed_wh=state.car_owed_wh,
+            unserved_wh=state.unserved_wh,
+            unserved_alone_wh=state.unserved_alone_wh,
+            unserved_b1_wh=state.unserved_b1_wh,
+        )
+
+
+def _arrive(home: Household, slot: int) -> None:
+    stay = home.stay_at(slot)
+    if stay is not None and stay.arrival_slot == slot == home.state.next_slot:
+        home.state.car_wh = home.state.car_alone_wh = 0
+
+
+def _car_limits(home: Household, slot: int, *, alone: bool) -> tuple[int, int]:
+    """Least and most of the car's charging in a slot.
+
+    A car that has just arrived waits for its home to plan, unless it would not be ready then; one whose home missed the
+    quote charges at once.
+    """
+    stay = home.stay_at(slot)
+    if stay is None or home.car is None:
+        return 0, 0
+    need = stay.energy_wh - (home.state.car_alone_wh if alone else home.state.car_wh)
+    here = Stays(*(np.array([n]) for n in (need, stay.departure_slot - slot, home.car.max_slot_wh)))
+    if stay.arrival_slot == slot:
+        must = int(here.must_wh[0])
+        return must, must
+    if home.state.mode_slot == slot:
+        return home.state.car_alone_mode if alone else home.state.car_mode
+    at_once = min(need, home.car.max_slot_wh)
+    return at_once, at_once
+
+
+def _book(
+    home: Household, slot: int, tariff_uusd: tuple[int, int], load_wh: int, pv_wh: int, way: _Way, alone: _Way, i: int
+) -> None:
+    """Add a slot to what the home remembers: its bills without trade, its battery, its car.
+
+    Without control the car draws what it did in the readings; what it was given less by the end of the day is owed.
+    """
+    state, (buy, sell) = home.state, tariff_uusd
+    uncontrolled_wh = home.uncontrolled_wh(range(slot, slot + 1))
+
+    def bill(net_wh: int) -> int:
+        return amount_nusd(net_wh, buy if net_wh > 0 else sell)
+
+    charge_wh, discharge_wh = int(way.flow.charge_wh[i]), int(way.flow.discharge_wh[i])
+    state.b0_nusd += amount_nusd(load_wh + uncontrolled_wh, buy)
+    state.b1_nusd += bill(load_wh + uncontrolled_wh - pv_wh)
+    state.alone_nusd += bill(load_wh - pv_wh + alone.added_wh(i))
+    state.charged_wh += charge_wh
+    state.discharged_wh += discharge_wh
+    if home.is_dark(slot):
+        count_unserved(state, load_wh, pv_wh, charge_wh - discharge_wh, alone.added_wh(i))
+        state.unserved_b1_wh += uncontrolled_wh
+        uncontrolled_wh = 0
+    if home.car is not None:
+        _book_car(home, slot, uncontrolled_wh, int(way.car_wh[i]), int(alone.car_wh[i]))
+    state.stored_kwh, state.alone_kwh = float(way.flow.stored_kwh[i]), float(alone.flow.stored_kwh[i])
+    capacity = home.facts.battery.capacity_kwh
+    soc = state.stored_kwh / capacity if capacity else 0.0
+    home.remember(slot, soc, (charge_wh - discharge_wh) / WH_PER_KWH / SLOT_HOURS, state.price_uusd)
+
+
+def _book_car(home: Household, slot: int, uncontrolled_wh: int, car_wh: int, alone_wh: int) -> None:
+    """Add a slot to the car's accounts; energy that it leaves without is unserved, and owed no longer."""
+    state, stay = home.state, home.stay_at(slot)
+    state.car_owed_wh += uncontrolled_wh - car_wh
+    state.car_alone_owed_wh += uncontrolled_wh - alone_wh
+    if stay is None:
+        return
+    state.car_wh += car_wh
+    state.car_alone_wh += alone_wh
+    if car_wh:
+        home.store.note_charging(slot, car_wh)
+    if slot + 1 == stay.departure_slot:
+        missing, missing_alone = stay.energy_wh - state.car_wh, stay.energy_wh - state.car_alone_wh
+        state.unserved_wh += missing
+        state.unserved_alone_wh += missing_alone
+        state.car_owed_wh -= missing
+        state.car_alone_owed_wh -= missing_alone
