@@ -19,7 +19,16 @@ from pydantic import BaseModel, ConfigDict
 
 from common.errors import UserError
 from common.messages import COMMUNITY
-from common.readings import HomeFacts, Readings, WeatherForecast, home_folders, read_facts, read_forecast, read_readings
+from common.readings import (
+    HomeFacts,
+    Readings,
+    WeatherForecast,
+    check_facts,
+    home_folders,
+    read_facts,
+    read_forecast,
+    read_readings,
+)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -192,8 +201,10 @@ class HomeStore:
 
 @lru_cache(maxsize=64)
 def open_home(folder: Path) -> tuple[HomeFacts, Readings, WeatherForecast | None]:
-    """Facts, readings and issued weather forecasts of a home's folder; read once a process."""
-    return read_facts(folder), read_readings(folder), read_forecast(folder)
+    """Facts, readings and issued weather forecasts of a home's folder; read and checked once a process."""
+    facts, readings = read_facts(folder), read_readings(folder)
+    check_facts(facts, readings, str(folder / "home.json"))
+    return facts, readings, read_forecast(folder)
 
 
 def own_folders(node_config: Mapping[str, object], homes_root: Path, homes_per_node: int) -> list[Path]:

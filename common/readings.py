@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from common.car import Car
+from common.car import Car, check_car
 from common.clock import TIMEZONE, known_timezone
 from common.config import BatterySpec
 from common.errors import UserError
@@ -176,9 +176,21 @@ def validate_readings(readings: Readings, where: str) -> None:
         raise UserError(f"{where}: column {WEATHER[channel]}, row {row}: not a finite number")
 
 
+def check_facts(facts: HomeFacts, readings: Readings, where: str) -> None:
+    """Check what a home's facts say of its readings: its car's stays.
+
+    Raises:
+        UserError: naming ``where``, the stay or the slot, and what was expected.
+    """
+    if facts.car is not None:
+        ev_wh = None if readings.channels is None else readings.channels[CHANNELS.index("ev_wh")]
+        check_car(facts.car, ev_wh, readings.first_slot, where)
+
+
 def write_home(folder: Path, facts: HomeFacts, readings: Readings, forecast: WeatherForecast | None = None) -> None:
-    """Write a home's folder; checks the readings first."""
+    """Write a home's folder; checks the readings first, and the facts against them."""
     validate_readings(readings, f"home {facts.home_id}")
+    check_facts(facts, readings, f"home {facts.home_id}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     table: dict[str, NDArray[np.generic]] = {

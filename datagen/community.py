@@ -19,7 +19,7 @@ from datagen.manifest import MANIFEST, CommunityManifest, read_manifest
 from datagen.source import Community
 from datagen.writing import Progress, write_community
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Raised when the same inputs give other data than before."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from common.readings import CHANNELS, HomeFacts, Readings
 from common.units import SLOT_HOURS, WH_PER_KWH
 from datagen.appliances.cooking import cooking_wh
-from datagen.appliances.ev import ev_wh
+from datagen.appliances.ev import charging
 from datagen.appliances.fridge import fridge_wh
 from datagen.appliances.hot_water import hot_water_wh
 from datagen.appliances.hvac import draw_house, hvac_wh
@@ -68,10 +68,11 @@ def generate_home(
     indoors += cooking_wh(stream(Purpose.COOKING), span, occupancy, stock)
     house = draw_house(stream(Purpose.HVAC), occupancy.people, stock)
     inside_w = (fridge + 0.8 * indoors) / SLOT_HOURS
+    charged, car = charging(stream(Purpose.EV), span, occupancy, stock)
     energy = {
         "fridge_wh": fridge,
         "hvac_wh": hvac_wh(stream(Purpose.THERMOSTAT), house, span, occupancy, weather, inside_w),
-        "ev_wh": ev_wh(stream(Purpose.EV), span, occupancy, stock),
+        "ev_wh": charged,
         "water_heater_wh": hot_water_wh(stream(Purpose.WATER_HEATER), span, occupancy, stock),
         "laundry_wh": laundry_wh(stream(Purpose.LAUNDRY), span, occupancy, stock),
         "other_wh": indoors + pool_wh(stream(Purpose.POOL), span, stock),
@@ -86,5 +87,6 @@ def generate_home(
         pv_kw=system.dc_kw if solar else 0.0,
         source=SOURCE,
         archetype=archetype.name,
+        car=car,
     )
     return facts, Readings(slots.start, load_wh, pv_wh, channels, weather.channels)

@@ -14,8 +14,9 @@ from common.clock import day_slots, local_of
 from common.config import RunConfig
 from common.errors import UserError
 from common.readings import Readings
+from datagen.cars import filled
 from datagen.events import events_of, known_events
-from datagen.gaps import Gap, fill_gaps, gap_days, gaps_of
+from datagen.gaps import Gap, gap_days, gaps_of
 from datagen.importers import Importer, citylearn, importer_for
 from datagen.neighbours import neighbours_of
 from datagen.plausible import (
@@ -60,7 +61,7 @@ def imported_community(config: RunConfig) -> Community:
     first_day, last_day = _whole_days(homes, config.days, config.data)
     start = _start_date(config, homes, (first_day, last_day), warnings)
     broadcasts = known_events(events_of(config.events), range(day_slots(first_day).start, day_slots(last_day).stop))
-    homes = [(facts.model_copy(update={"events": broadcasts}), fill_gaps(readings)) for facts, readings in homes]
+    homes = [filled((facts.model_copy(update={"events": broadcasts}), readings)) for facts, readings in homes]
     unasked = config.solar_share < 0 or config.neighbours > 0
     share = DEFAULT_SOLAR_SHARES.get(importer.name) if unasked else config.solar_share
     if share is not None:

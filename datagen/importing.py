@@ -14,7 +14,7 @@ from common.clock import local_of
 from common.errors import UserError
 from common.readings import FORECAST_LEAD_HOURS, HomeFacts, Readings
 from common.units import SLOT_HOURS, WH_PER_KWH
-from datagen.gaps import fill_gaps
+from datagen.cars import filled
 from datagen.importers import ImportedCommunity, importer_for, sql
 from datagen.importers.base import unrated_note
 from datagen.plausible import assumed_batteries, short_history, unlikely_years
@@ -83,7 +83,7 @@ def imported_source(source: str, options: ImportOptions, seed: int) -> Community
         source=importer,
         scenario="",
         count=len(homes),
-        homes=((facts, fill_gaps(readings)) for facts, readings in _unique(homes)),
+        homes=map(filled, _unique(homes)),
         forecast=forecast,
         first_day=local_of(slots.start).date(),
         last_day=local_of(slots.stop).date() - timedelta(days=1),

@@ -79,8 +79,8 @@ def keep_out_of_git(folder: Path) -> None:
 
 def home_digest(facts: HomeFacts, readings: Readings) -> bytes:
     """SHA-256 over the values of a home's data."""
-    # Homes without events and outages keep the hash that they had before there were any.
-    empty = {name for name in ("events", "outages") if not getattr(facts, name)}
+    # Homes without events, outages and a car keep the hash that they had before there were any.
+    empty = {name for name in ("events", "outages", "car") if not getattr(facts, name)}
     digest = hashlib.sha256(facts.model_dump_json(exclude=empty).encode())
     digest.update(str(readings.first_slot).encode())
     for values in (readings.load_wh, readings.pv_wh, readings.channels, readings.weather):

@@ -18,6 +18,7 @@ from common.clock import day_slots
 from common.config import RunConfig
 from common.errors import UserError
 from common.readings import Readings, WeatherForecast
+from datagen.cars import cut_car
 from datagen.climate import DEFAULT_ZONE, climate_of
 from datagen.generated import MARGIN_DAYS, GeneratedHomes, local_weather
 from datagen.occupancy import archetype_mix
@@ -130,7 +131,8 @@ def _homes(config: RunConfig, slots: range, weather: Weather, share: float) -> I
     stock, mix = stock_of(config.stock), archetype_mix(config.archetypes)
     homes = GeneratedHomes(config.neighbours, config.seed, made, weather, share, stock, mix)
     for index, (facts, readings) in enumerate(homes):
-        yield facts.model_copy(update={"home_id": f"{PREFIX}{index:05d}"}), _cut(readings, len(slots))
+        changes = {"home_id": f"{PREFIX}{index:05d}", "car": cut_car(facts.car, slots)}
+        yield facts.model_copy(update=changes), _cut(readings, len(slots))
 
 
 def _cut(readings: Readings, count: int) -> Readings:

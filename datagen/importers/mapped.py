@@ -34,6 +34,10 @@
     pv_kw = 5.2
     battery = {capacity_kwh = 13.5, max_power_kw = 5.0}
 
+    [home.car]                     # optional, with [channels.ev]: see datagen.importers.given_car
+    charger_kw = 7.2
+    sessions = [["2025-06-18 18:05", "2025-06-19 07:40"]]
+
     [homes.oak]                    # with several homes: facts of one, by id
     pv_kw = 3.0
 
@@ -58,6 +62,7 @@ from numpy.typing import NDArray
 from common.errors import UserError
 from common.readings import CHANNELS
 from datagen.importers.base import Home, ImportedCommunity, Importer
+from datagen.importers.given_car import with_car
 from datagen.importers.intervals import LOAD, SOLAR, Intervals, merge, to_readings
 from datagen.importers.mapping import OFFSET, Mapping, read_mapping
 from datagen.importers.net_meter import MAPPED_PREFIX
@@ -242,7 +247,8 @@ def _home(path: Path, mapping: Mapping, home_id: str, parts: list[_Rows], warnin
     where += f", home {home_id}" if mapping.home_column else ""
     metered = to_readings(present_columns(joined), where, home_id)
     net = mapping.import_ is not None and mapping.pv is None
-    return as_home(mapping.facts(home_id, f"{MAPPED_PREFIX if net else 'csv:'}{path.name}"), metered, warnings)
+    home = as_home(mapping.facts(home_id, f"{MAPPED_PREFIX if net else 'csv:'}{path.name}"), metered, warnings)
+    return with_car(home, mapping.car(home_id), f"{path}, home {home_id}", warnings)
 
 
 def _refuse_mixed(parts: list[_Rows], home_id: str, path: Path) -> None:
@@ -304,11 +310,9 @@ def save(homes: Sequence[Home], path: Path) -> None:
         table.insert(1, "start_utc", pd.to_datetime(intervals.start_s, unit="s").strftime("%Y-%m-%d %H:%M"))
         tables.append(table)
         uses |= set(intervals.energy_wh)
-        facts_of_home = facts.model_dump(exclude={"home_id", "resolution_slots", "source", "battery"})
+        known = facts.model_dump(exclude={"home_id", "resolution_slots", "source"}, exclude_none=True)
         lines += [f"[homes.{facts.home_id}]", f"minutes = {int(intervals.length_s[0]) // 60}"]
-        lines += [f"{key} = {_toml(value)}" for key, value in facts_of_home.items()]
-        battery = ", ".join(f"{key} = {_toml(value)}" for key, value in facts.battery.model_dump().items())
-        lines += [f"battery = {{{battery}}}", ""]
+        lines += [*(f"{key} = {_toml(value)}" for key, value in known.items()), ""]
     if not tables:
         raise UserError(f"{path}: no homes to write")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -324,7 +328,9 @@ def save(homes: Sequence[Home], path: Path) -> None:
 
 
 def _toml(value: object) -> str:
-    """A text or a number in TOML: both are written as in JSON, but for DEL."""
+    """A value in TOML: texts, numbers and lists are written as in JSON, but for DEL."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_toml(item)}' for key, item in value.items())}}}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

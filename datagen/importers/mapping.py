@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -13,9 +13,12 @@ from common.clock import TIMEZONE, known_timezone
 from common.config import BatterySpec
 from common.errors import UserError
 from common.readings import HomeFacts
+from datagen.importers.given_car import GivenCar
 
 Unit = Literal["Wh", "kWh", "W", "kW"]
 Channel = Literal["fridge", "hvac", "ev", "water_heater", "laundry", "other"]
+Times = list[Annotated[list[int], Field(min_length=2, max_length=2)]]
+"""First and end slot of each."""
 OFFSET = "offset"
 """A time zone's name that says: each time carries its own offset."""
 
@@ -75,9 +78,10 @@ class GivenFacts(_Part):
     connection_kw: float | None = Field(default=None, gt=0, le=1000)
     timezone: str | None = None
     archetype: str | None = None
-    events: list[list[int]] | None = None
-    outages: list[list[int]] | None = None
+    events: Times | None = None
+    outages: Times | None = None
     battery: BatterySpec | None = None
+    car: GivenCar | None = None
 
     @field_validator("timezone")
     @classmethod
@@ -143,12 +147,17 @@ class Mapping(_Part):
         }
 
     def facts(self, home_id: str, source: str) -> HomeFacts:
-        """Facts of a home: as usual, but for what the mapping says of all homes, and then of this one."""
+        """Facts of a home but its car: as usual, but for what the mapping says of all homes, and then of this one."""
         given: dict[str, object] = {"home_id": home_id, "source": source}
         for said in (self.home, self.homes.get(home_id)):
             if said is not None:
-                given |= said.model_dump(exclude_none=True, exclude={"id", "minutes"})
+                given |= said.model_dump(exclude_none=True, exclude={"id", "minutes", "car"})
         return HomeFacts.model_validate(given)
+
+    def car(self, home_id: str) -> GivenCar | None:
+        """The car of a home, if the mapping says of one."""
+        own = self.homes.get(home_id)
+        return own.car if own is not None and own.car is not None else self.home.car
 
 
 def read_mapping(path: Path) -> Mapping:

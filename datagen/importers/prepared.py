@@ -22,11 +22,13 @@ from common.readings import (
     HomeFacts,
     Readings,
     WeatherForecast,
+    check_facts,
     home_folders,
     read_forecast,
     read_readings,
     write_home,
 )
+from datagen.cars import metered_stays
 from datagen.importers.base import Home, ImportedCommunity, Importer
 from datagen.importers.tables import refuse_existing, require_unique
 from datagen.manifest import read_manifest
@@ -56,10 +58,11 @@ def load(source: str) -> ImportedCommunity:
     if not folders:
         raise UserError(f"{source}: no homes here (no */{FACTS})")
     manifest = _read(path / "community.json", read_manifest, path)
-    homes = [_home(folder) for folder in folders]
+    notes: list[str] = []
+    homes = [_home(folder, notes) for folder in folders]
     require_unique((facts.home_id for facts, _ in homes), source)
     forecast, warnings = _common_forecast(folders)
-    return ImportedCommunity(homes, None, forecast, [*(manifest.warnings if manifest else []), *warnings])
+    return ImportedCommunity(homes, None, forecast, [*(manifest.warnings if manifest else []), *notes, *warnings])
 
 
 def save(homes: Sequence[Home], path: Path) -> None:
@@ -74,7 +77,7 @@ def save(homes: Sequence[Home], path: Path) -> None:
         write_home(path / facts.home_id, facts, readings)
 
 
-def _home(folder: Path) -> Home:
+def _home(folder: Path, notes: list[str]) -> Home:
     file = folder / "readings.parquet"
     facts = _facts(folder)
     readings = _read(file, read_readings, folder)
@@ -88,7 +91,8 @@ def _home(folder: Path) -> Home:
             )
     if readings.pv_wh.any() and not facts.pv_kw:
         raise UserError(f"{folder / FACTS}: pv_kw is 0, but column pv_wh of the readings is not; expected kW")
-    return facts, _with_empty_gaps(readings)
+    check_facts(facts, readings, str(folder / FACTS))
+    return metered_stays((facts, _with_empty_gaps(readings)), notes)
 
 
 def _facts(folder: Path) -> HomeFacts:
