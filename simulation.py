@@ -183,6 +183,7 @@ def day(
     batteries: Batteries = "",
     init: Init = "",
     workers: Workers = USUAL_WORKERS,
+    settings: Settings = None,
 ) -> None:
     """Run a trading day through [bold]flwr run[/bold] in simulation mode: each household its own Flower client."""
     with mistakes(LaunchError):
@@ -190,7 +191,7 @@ def day(
         config = run_config(
             data=data, homes=homes, neighbours=neighbours, scenario=scenario, days=days, date=date_, seed=seed,
             tariff=tariff, solar_share=solar_share, settlement=settlement, mechanism=mechanism, model=model,
-            climate=climate, events=events, batteries=batteries,
+            climate=climate, events=events, batteries=batteries, settings=settings,
         )  # fmt: skip
         with output_folder(out) as folder:
             config = replace(
@@ -221,6 +222,7 @@ def deploy(
     mechanism: MechanismName = "sdr",
     model: Model = "small",
     climate: Climate = "12",
+    settings: Settings = None,
 ) -> None:
     """Run the same app over separate processes on this machine: SuperLink and SuperNodes, with TLS and known keys."""
     with mistakes(LaunchError):
@@ -228,7 +230,7 @@ def deploy(
         config = run_config(
             data=data, homes=homes, neighbours=neighbours, scenario=scenario, date=date_, seed=seed, tariff=tariff,
             solar_share=solar_share, settlement=settlement, mechanism=mechanism, model=model, climate=climate,
-            usual_homes=3,
+            usual_homes=3, settings=settings,
         )  # fmt: skip
         with output_folder(out) as folder:
             config = replace(config, homes_dir=str(folder / "homes"), start_slot=start_slot, slots=slots)
@@ -302,6 +304,7 @@ def evaluate(
     ] = True,
     events: Events = "",
     batteries: Batteries = "",
+    settings: Settings = None,
 ) -> None:
     """Measure savings over many test days, with the same app on the in-process grid and a model frozen on each day."""
     with mistakes(LaunchError):
@@ -309,7 +312,7 @@ def evaluate(
         config = run_config(
             data=data, homes=homes, neighbours=neighbours, scenario=scenario, seed=seed, tariff=tariff,
             solar_share=solar_share, settlement=settlement, mechanism=mechanism, model=model, climate=climate,
-            events=events, batteries=batteries,
+            events=events, batteries=batteries, settings=settings,
         )  # fmt: skip
         config = replace(config, forecaster=forecaster, init=whole_path(init))
         config.check()
@@ -339,13 +342,14 @@ def scenarios(
     forecaster: Annotated[str, typer.Option(help="base (no Transformer), hybrid, profile, or perfect.")] = "base",
     events: Events = "",
     batteries: Batteries = "",
+    settings: Settings = None,
 ) -> None:
     """Run the day of every scenario, in-process, and show them in one table."""
     with mistakes(LaunchError):
         config = run_config(
             data="", homes=homes, scenario="default", days=days, seed=seed, tariff=tariff, solar_share=None,
             settlement=settlement, model=model, climate=climate, events=events,
-            batteries=batteries,
+            batteries=batteries, settings=settings,
         )  # fmt: skip
         config = replace(config, forecaster=forecaster)
         config.check()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from client.battery import Floats, Ints
 from client.outlook import Outlook
-from client.planner import scenario_mean
+from client.planner import grid_charge_caps_wh, scenario_mean
 from client.trading import largest_energy
 
 _BEYOND_UUSD = 1e9
@@ -125,19 +125,26 @@ def wanted_wh(stays: Stays, outlook: Outlook, price_uusd: float, caps_wh: Floats
     return wanted
 
 
-def charge_caps_wh(stays: Stays, guard_wh: Floats) -> Floats:
-    """The guard's caps on charging from the grid, raised as far as the cars need it to be ready in time.
+def charge_caps_wh(stays: Stays, desired_wh: Ints, charge_share: Floats, import_uusd: Ints, slots: int) -> Floats:
+    """Caps by central's guard, raised where a car is gone before its share of the night is full.
 
     Args:
         stays: of the cars.
-        guard_wh: caps by central's guard, shape ``(H, T)``.
+        desired_wh, charge_share, import_uusd, slots: of :func:`client.planner.grid_charge_caps_wh`, of the cars alone.
+
+    Returns:
+        AC Wh, shape ``(H, slots)``; what a car would charge while the price stays as it is, it may charge then.
     """
-    slot, power = np.arange(guard_wh.shape[1]), stays.max_slot_wh[:, None].astype(np.float64)
-    caps = np.minimum(guard_wh, power)
-    total = (caps * (slot < stays.slots[:, None])).sum(axis=1, keepdims=True)
-    # All of a stay may lie where the guard leaves nothing, as in the peak window.
-    scale = np.divide(stays.need_wh[:, None], total, out=np.full(total.shape, np.inf), where=total > 0.0)
-    caps = np.where(np.isinf(scale), power, np.minimum(caps * np.maximum(scale, 1.0), power))
+    power, here = stays.max_slot_wh[:, None].astype(np.float64), np.arange(slots) < stays.slots[:, None]
+    guard = grid_charge_caps_wh(desired_wh, charge_share, import_uusd, slots)
+    caps = np.minimum(guard, power) * here
+    run = np.cumsum(np.diff(import_uusd, prepend=import_uusd[:1]) != 0)
+    for number in range(run[-1] + 1):
+        inside = np.flatnonzero(run == number)
+        desired = desired_wh[:, inside].sum(axis=1, keepdims=True)
+        given = caps[:, inside].sum(axis=1, keepdims=True)
+        scale = np.divide(desired, given, out=np.ones_like(given), where=given > 0.0)
+        caps[:, inside] = np.minimum(caps[:, inside] * np.maximum(scale, 1.0), power)
     caps[:, 0] = np.maximum(caps[:, 0], stays.must_wh)
     return caps
 

@@ -113,7 +113,7 @@ class Decider:
         """Modes with and without trade, and the orders, by what stored energy is worth."""
         share = np.array(quote.charge_share, np.float64)
         curve_uusd = known.outlook.import_uusd[: len(share)]
-        car_caps = charge_caps_wh(known.stays, grid_charge_caps_wh(known.car_charge_wh, share, curve_uusd, HORIZON))
+        car_caps = charge_caps_wh(known.stays, known.car_charge_wh, share, curve_uusd, HORIZON)
         caps = grid_charge_caps_wh(known.plan.charge_wh, share, curve_uusd, HORIZON)
         outlook = self._seen(plan_charging(known.stays, known.outlook, car_caps).beside(known.outlook))
         # A home that never traded would have no guard against the community's rebound either.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from datagen.batteries import battery_mix
 from datagen.community import refuse_url
 from datagen.events import read_events
 from datagen.scenario import SCENARIOS
+from experiments.settings import with_settings
 
 USUAL_WORKERS = min(os.cpu_count() or 1, 8)
 
@@ -83,6 +85,7 @@ def run_config(
     mechanism: str = "sdr",
     events: str = "",
     batteries: str = "",
+    settings: Sequence[str] | None = None,
     usual_homes: int = 10,
 ) -> RunConfig:
     """Run config of the command line's options, checked before anything is written.
@@ -90,6 +93,7 @@ def run_config(
     Args:
         homes: None for all that ``data`` holds, or ``usual_homes`` generated ones.
         solar_share: None for the scenario's own.
+        settings: any other keys, as ``KEY=VALUE``.
     """
     refuse_url(data)
     if batteries:
@@ -114,6 +118,7 @@ def run_config(
         events=str(Path(events).resolve()) if events else "",
     )
     config.check()
+    config = with_settings(config, settings or [])
     load_tariff(config.tariff)
     if data and not Path(data).exists():
         raise UserError(f"--data {data}: no such folder or file")
