@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from client.battery import Floats, Ints
 from client.outlook import Outlook
-from client.planner import grid_charge_caps_wh, scenario_mean
+from client.planner import scenario_mean
 from client.trading import largest_energy
 
 _BEYOND_UUSD = 1e9
@@ -52,11 +52,10 @@ class Charging:
     """Planned charging in each scenario.
 
     Attributes:
-        rows: numbers of the homes whose car needs energy, shape ``(C,)``; of ``homes`` homes.
+        rows: numbers of the homes whose car needs energy, shape ``(C,)``.
         surplus_wh, grid_wh: AC Wh of the home's own surplus, and beyond it, shape ``(C, K, T)``.
     """
 
-    homes: int
     rows: NDArray[np.intp]
     surplus_wh: Floats
     grid_wh: Floats
@@ -68,12 +67,6 @@ class Charging:
         net = outlook.net_wh.copy()
         net[self.rows] += self.surplus_wh + self.grid_wh
         return replace(outlook, net_wh=net)
-
-    def mean_grid_wh(self, slots: int) -> Ints:
-        """What is expected beyond the surplus in the first ``slots`` slots, shape ``(homes, slots)``."""
-        mean = np.zeros((self.homes, slots), np.int64)
-        mean[self.rows] = np.rint(scenario_mean(self.grid_wh[:, :, :slots].transpose(0, 2, 1)))
-        return mean
 
 
 def plan_charging(stays: Stays, outlook: Outlook, caps_wh: Floats | None = None) -> Charging:
@@ -90,7 +83,7 @@ def plan_charging(stays: Stays, outlook: Outlook, caps_wh: Floats | None = None)
     planned = np.empty_like(taken)
     planned[:, :, order] = np.diff(taken, axis=2, prepend=0.0)
     surplus, grid = np.split(planned, 2, axis=2)
-    return Charging(len(stays.need_wh), rows, surplus, grid)
+    return Charging(rows, surplus, grid)
 
 
 def wanted_wh(stays: Stays, outlook: Outlook, price_uusd: float, caps_wh: Floats | None = None) -> Ints:
@@ -125,26 +118,28 @@ def wanted_wh(stays: Stays, outlook: Outlook, price_uusd: float, caps_wh: Floats
     return wanted
 
 
-def charge_caps_wh(stays: Stays, desired_wh: Ints, charge_share: Floats, import_uusd: Ints, slots: int) -> Floats:
-    """Caps by central's guard, raised where a car is gone before its share of the night is full.
+def paces_wh(stays: Stays, import_uusd: Ints) -> Floats:
+    """Caps on charging from the grid that spread it evenly over the cheapest slots of each stay.
+
+    A car that is gone by the morning cannot wait for its share of a valley, as batteries do; were all cars to charge as
+    early as they might, the evening would have a new peak.
 
     Args:
         stays: of the cars.
-        desired_wh, charge_share, import_uusd, slots: of :func:`client.planner.grid_charge_caps_wh`, of the cars alone.
+        import_uusd: import price of each slot from the stays' first one on, shape ``(T,)``.
 
     Returns:
-        AC Wh, shape ``(H, slots)``; what a car would charge while the price stays as it is, it may charge then.
+        AC Wh, shape ``(H, T)``; as much as each car needs.
     """
-    power, here = stays.max_slot_wh[:, None].astype(np.float64), np.arange(slots) < stays.slots[:, None]
-    guard = grid_charge_caps_wh(desired_wh, charge_share, import_uusd, slots)
-    caps = np.minimum(guard, power) * here
-    run = np.cumsum(np.diff(import_uusd, prepend=import_uusd[:1]) != 0)
-    for number in range(run[-1] + 1):
-        inside = np.flatnonzero(run == number)
-        desired = desired_wh[:, inside].sum(axis=1, keepdims=True)
-        given = caps[:, inside].sum(axis=1, keepdims=True)
-        scale = np.divide(desired, given, out=np.ones_like(given), where=given > 0.0)
-        caps[:, inside] = np.minimum(caps[:, inside] * np.maximum(scale, 1.0), power)
+    power = stays.max_slot_wh[:, None].astype(np.float64)
+    here = np.arange(len(import_uusd)) < stays.slots[:, None]
+    left, caps = stays.need_wh[:, None].astype(np.float64), np.zeros(here.shape)
+    for price in np.unique(import_uusd).tolist():
+        slots = here & (import_uusd == price)
+        count = slots.sum(axis=1, keepdims=True)
+        pace = np.minimum(left / np.maximum(count, 1), power)
+        caps += pace * slots
+        left = left - pace * count
     caps[:, 0] = np.maximum(caps[:, 0], stays.must_wh)
     return caps
 

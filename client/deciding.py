@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints, Mode
-from client.cars import Stays, charge_caps_wh, limits_wh, plan_charging, wanted_wh
+from client.cars import Stays, limits_wh, paces_wh, plan_charging, wanted_wh
 from client.household import Household
 from client.ladder import offered
 from client.outlook import Outlook
@@ -56,15 +56,17 @@ class Known:
     Attributes:
         outlook: without the cars.
         stays, stays_alone: of the cars, as they were charged with trade, and had the homes never traded.
-        plan: what the homes expect to do at the tariff alone; the cars are load in it.
-        car_charge_wh: what the cars charge beyond their home's surplus in it, shape ``(H, slots)``.
+        paces_wh: caps on the cars' charging from the grid, shape ``(H, T)``.
+        with_cars: the outlook with the cars' planned charging as load.
+        plan: what the homes expect to do at the tariff alone, cars and batteries.
     """
 
     outlook: Outlook
     stays: Stays
     stays_alone: Stays
+    paces_wh: Floats
+    with_cars: Outlook
     plan: PlannedFlows
-    car_charge_wh: Ints
 
 
 class Decider:
@@ -100,23 +102,22 @@ class Decider:
         return orders, self._wire(known, quote.slot)
 
     def _by_rule(self, known: Known, quote: Quote) -> Decision:
-        """The time-of-use rule; a car charges where the tariff is cheapest, as early as it may."""
-        outlook = known.outlook
+        """The time-of-use rule; cars charge as evenly as with the planner."""
+        outlook, paces = known.outlook, known.paces_wh
         mode = rule_mode(self._bank, self._peak(quote.slot))
         prices = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
         steps = (rule_offers(known.plan, prices, self._sell_left(quote.slot), self._rules),)
         return Decision(
-            mode, mode, limits_wh(known.stays, outlook), limits_wh(known.stays_alone, outlook), steps
+            mode, mode, limits_wh(known.stays, outlook, paces), limits_wh(known.stays_alone, outlook), steps
         )  # fmt: skip
 
     def _planned(self, known: Known, quote: Quote) -> Decision:
         """Modes with and without trade, and the orders, by what stored energy is worth."""
         share = np.array(quote.charge_share, np.float64)
         curve_uusd = known.outlook.import_uusd[: len(share)]
-        car_caps = charge_caps_wh(known.stays, known.car_charge_wh, share, curve_uusd, HORIZON)
         caps = grid_charge_caps_wh(known.plan.charge_wh, share, curve_uusd, HORIZON)
-        outlook = self._seen(plan_charging(known.stays, known.outlook, car_caps).beside(known.outlook))
-        # A home that never traded would have no guard against the community's rebound either.
+        outlook = self._seen(known.with_cars)
+        # A home that never traded would have no guard against the community's rebound, nor spread its car's charging.
         alone_outlook = self._seen(plan_charging(known.stays_alone, known.outlook).beside(known.outlook))
         sales = expected_sales(quote, outlook.import_uusd, self._rules.delivered_share)
         value = stored_value(self._bank, outlook.after_first(caps, sales))
@@ -124,13 +125,13 @@ class Decider:
         buy, sell, power = int(outlook.import_uusd[0]), int(outlook.export_uusd[0]), self._bank.max_slot_wh
         net, alone_net = (scenario_mean(seen.net_wh[:, :, 0]) for seen in (outlook, alone_outlook))
         # At a posted price a car takes what is worth it, whether a neighbour gives it or the home that could sell it.
-        car_wh = wanted_wh(known.stays, known.outlook, quote.price_uusd, car_caps)
+        car_wh = wanted_wh(known.stays, known.outlook, quote.price_uusd, known.paces_wh)
         traded_net = known.outlook.net_wh[:, :, 0] + car_wh[:, None]
         position = Position(self._bank, self._stored(), value, traded_net, buy, sell)
         return Decision(
             mode=mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], power), net),
             alone=mode_at_prices(self._bank, alone_value, buy, sell, power, alone_net),
-            car=limits_wh(known.stays, known.outlook, car_caps),
+            car=limits_wh(known.stays, known.outlook, known.paces_wh),
             car_alone=limits_wh(known.stays_alone, known.outlook),
             steps=self._offers(position, quote, known.plan, outlook.export_uusd),
         )
@@ -154,12 +155,11 @@ class Decider:
         left, day, plan = self._sell_left(slot), local_days(slot, CURVE_SLOTS), known.plan
         surplus = sellable_wh(plan.surplus_wh, left, self._rules.daily_sell_limit_wh, day)
         sold = np.rint(scenario_mean(surplus.transpose(0, 2, 1))).astype(np.int64)
-        charge = np.minimum(plan.charge_wh + known.car_charge_wh, plan.need_wh)
         return {
             home.home_id: Plan(
                 slot=slot,
                 need_wh=tuple(plan.need_wh[i].tolist()),
-                charge_wh=tuple(charge[i].tolist()),
+                charge_wh=tuple(plan.charge_wh[i].tolist()),
                 surplus_wh=tuple(sold[i].tolist()),
             )
             for i, home in enumerate(self._homes)
@@ -177,9 +177,9 @@ class Decider:
         )
         stays = self._stays(slot, [home.state.car_wh for home in self._homes])
         stays_alone = self._stays(slot, [home.state.car_alone_wh for home in self._homes])
-        charging = plan_charging(stays, outlook)
-        plan = self._plan(charging.beside(outlook), slot)
-        return Known(outlook, stays, stays_alone, plan, charging.mean_grid_wh(CURVE_SLOTS))
+        paces = paces_wh(stays, outlook.import_uusd)
+        with_cars = plan_charging(stays, outlook, paces).beside(outlook)
+        return Known(outlook, stays, stays_alone, paces, with_cars, self._plan(with_cars, slot))
 
     def _stays(self, slot: int, taken_wh: Sequence[int]) -> Stays:
         """Cars that were plugged in before the slot, and what they still need."""

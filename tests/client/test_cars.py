@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from client.cars import Stays, charge, charge_caps_wh, limits_wh, plan_charging, wanted_wh
+from client.cars import Stays, charge, limits_wh, paces_wh, plan_charging, wanted_wh
 from client.outlook import Outlook
 
 BUY, SELL = np.array([510, 280, 280, 510, 190, 280, 230, 510]) * 1000, np.full(8, 60_000)
@@ -91,7 +91,7 @@ def test_each_wanted_wh_is_worth_its_price_and_the_next_is_not(seed: int) -> Non
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=200, deadline=None)
 def test_the_car_is_ready_in_time_whatever_comes(seed: int) -> None:
-    """With forecasts that are nonsense and any guard, energy arrives by the deadline and never faster than it may."""
+    """With forecasts that are nonsense, spread or not, energy arrives by the deadline and never faster than it may."""
     rng = np.random.default_rng(seed)
     slots = int(rng.integers(1, 9))
     power = int(rng.integers(1, 3600))
@@ -99,8 +99,7 @@ def test_the_car_is_ready_in_time_whatever_comes(seed: int) -> None:
     for slot in range(slots):
         here = stays([need], [slots - slot], [power])
         view = outlook(rng.integers(-4000, 4000, (1, 3, 8)))
-        desired, share = rng.integers(0, 2000, (1, 6)), rng.choice([0.0, 0.1, 0.5, 2.0], 6)
-        caps = charge_caps_wh(here, desired, share, BUY[:6], 8) if rng.random() < 0.8 else None
+        caps = paces_wh(here, BUY) if rng.random() < 0.8 else None
         least, most = limits_wh(here, view, caps)
         assert 0 <= least[0] <= most[0] <= min(power, need)
         taken = charge(rng.integers(-4000, 4000, 1), least, most)
@@ -109,15 +108,16 @@ def test_the_car_is_ready_in_time_whatever_comes(seed: int) -> None:
     assert need == 0
 
 
-def test_the_guard_spreads_over_the_stay_not_over_the_night() -> None:
-    """Peak, then a night of which the car sees the first four slots; the guard would have it charge in all seven."""
-    price, share = np.array([510] + [280] * 7) * 1000, np.array([2.0] + [1 / 7] * 7)
-    desired = np.array([[0, 1600, 0, 0, 0, 0, 0, 0]])
-    caps = charge_caps_wh(stays([1600], [5], [3600]), desired, share, price, 8)
-    assert caps[0, 1:5].tolist() == pytest.approx([400.0] * 4), "the four slots that it stays give what it needs"
+def test_charging_is_spread_over_the_cheapest_slots_of_the_stay() -> None:
+    """Half an hour before the peak, two slots of peak, then a night of which the car sees the first three slots."""
+    price = np.array([280, 510, 510, 280, 280, 280, 280, 190]) * 1000
+    here = stays([1600], [6], [3600])
+    assert paces_wh(here, price)[0].tolist() == [400, 0, 0, 400, 400, 400, 0, 0]
     view = outlook(np.full((1, 1, 8), 100), price)
-    assert wanted_wh(stays([1600], [5], [3600]), view, 510_000, caps)[0] == 0, "so that none is bought in the peak"
-    assert charge_caps_wh(stays([1600], [8], [3600]), desired, share, price, 8)[0, 1] == pytest.approx(1600 / 7)
+    assert limits_wh(here, view, paces_wh(here, price)) == (400, 1600), "an even pace from the grid, any of the sun"
+    assert wanted_wh(here, view, 270_000, paces_wh(here, price))[0] == 1600, "more where a neighbour is cheaper"
+    hurried = stays([1600], [6], [300])
+    assert paces_wh(hurried, price)[0].tolist() == [300, 200, 200, 300, 300, 300, 0, 0], "the peak, if it must be"
 
 
 def test_a_home_is_the_same_among_others() -> None:
