@@ -82,7 +82,7 @@ def test_the_car_gets_what_it_needs_by_the_deadline_outside_of_the_peak(run_loca
 
 
 def test_what_is_put_off_is_owed_and_the_days_add_up(run_local: Run, street: Path) -> None:
-    """By the meters: what the home drew, with and without control, differs by what its battery did and its car is owed."""
+    """What the car is owed is by its diary, the battery follows from the meters, and days sum up to the whole."""
     days = f"{SMALL.date}..2025-06-19"
     daily = run_local(street, date="", start_slot=0, slots=0, test_days=days, **PLAIN)
     homes = Homes.open(street, lambda folder: charged_wh(street))
