@@ -22,7 +22,7 @@ from client.planner import (
     stored_value,
 )
 from client.rules import near_outlook, near_plan, rule_mode, rule_offers, rule_plan
-from client.selling import expected_sales, limit_worth_uusd, local_days, sellable_wh
+from client.selling import expected_purchases, expected_sales, limit_worth_uusd, local_days, sellable_wh
 from client.trading import Offers, Position
 from common.clock import local_of
 from common.config import MarketRules
@@ -120,7 +120,8 @@ class Decider:
         # A home that never traded would have no guard against the community's rebound, nor spread its car's charging.
         alone_outlook = self._seen(plan_charging(known.stays_alone, known.outlook).beside(known.outlook))
         sales = expected_sales(quote, outlook.import_uusd, self._rules.delivered_share)
-        value = stored_value(self._bank, outlook.after_first(caps, sales))
+        purchases = expected_purchases(quote, outlook.import_uusd)
+        value = stored_value(self._bank, outlook.after_first(caps, sales, purchases))
         alone_value = stored_value(self._bank, alone_outlook.after_first())
         buy, sell, power = int(outlook.import_uusd[0]), int(outlook.export_uusd[0]), self._bank.max_slot_wh
         net, alone_net = (scenario_mean(seen.net_wh[:, :, 0]) for seen in (outlook, alone_outlook))

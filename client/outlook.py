@@ -1,7 +1,7 @@
 """What the planner knows of the coming slots, and what a stored kWh earns or costs in each of them.
 
-A slot has ways through the battery: to the load, to neighbours, out to the grid; in from the home's surplus (which else
-neighbours or the grid would take), in from the grid.
+A slot has ways through the battery: to the load (which else the grid or neighbours would serve), to neighbours, out to
+the grid; in from the home's surplus (which else neighbours or the grid would take), from neighbours, from the grid.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ NUSD_PER_UUSD = 1000
 
 
 @dataclass(frozen=True)
-class Sales:
-    """What neighbours are expected to take from a home in the coming ``T`` slots, before the rest is exported.
+class Trade:
+    """What neighbours are expected to take from a home, or to give it, in the coming ``T`` slots.
 
     Attributes:
-        price_uusd: what the home gets for it, u$ per injected kWh, shape ``(T,)``.
-        most_wh: injected Wh a slot, shape ``(T,)``.
+        price_uusd: what the home gets or pays for it, u$ per kWh at its meter, shape ``(T,)``.
+        most_wh: Wh a slot at its meter, shape ``(T,)``.
     """
 
     price_uusd: Ints
     most_wh: Floats
 
-    def slots(self, some: slice | NDArray[np.bool_]) -> Sales:
-        """The sales of some of the slots."""
-        return Sales(self.price_uusd[some], self.most_wh[some])
+    def slots(self, some: slice | NDArray[np.bool_]) -> Trade:
+        """The trade of some of the slots."""
+        return Trade(self.price_uusd[some], self.most_wh[some])
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Outlook:
         terminal_uusd: value of a stored kWh after the last slot, u$ (off-peak price over one-way efficiency); one for
             all homes or shape ``(H,)``.
         grid_charge_cap_wh: most AC energy to charge from the grid in each slot, shape ``(H, T)``; None for no cap.
-        sales: what neighbours take, where the price lies between export and import; None for no trade.
+        sales: what neighbours take before the rest is exported; purchases: what they give before the rest is imported;
+            where the price lies between export and import. None for no trade.
     """
 
     net_wh: Floats
@@ -52,7 +53,8 @@ class Outlook:
     export_uusd: Ints
     terminal_uusd: float | Floats
     grid_charge_cap_wh: Floats | None = None
-    sales: Sales | None = None
+    sales: Trade | None = None
+    purchases: Trade | None = None
 
     def homes(self, part: slice) -> Outlook:
         """The outlook of some of the homes."""
@@ -64,6 +66,7 @@ class Outlook:
             self.terminal_nusd[part] / NUSD_PER_UUSD,
             None if cap is None else cap[part],
             self.sales,
+            self.purchases,
         )
 
     def slots(self, some: slice | NDArray[np.bool_]) -> Outlook:
@@ -76,11 +79,15 @@ class Outlook:
             self.terminal_uusd,
             None if cap is None else cap[:, some],
             None if self.sales is None else self.sales.slots(some),
+            None if self.purchases is None else self.purchases.slots(some),
         )
 
-    def after_first(self, caps_wh: Floats | None = None, sales: Sales | None = None) -> Outlook:
-        """The outlook without its first slot, with these caps on grid charging and these sales."""
-        return replace(self, grid_charge_cap_wh=caps_wh, sales=sales).slots(slice(1, None))
+    def after_first(
+        self, caps_wh: Floats | None = None, sales: Trade | None = None, purchases: Trade | None = None
+    ) -> Outlook:
+        """The outlook without its first slot, with these caps on grid charging and this trade."""
+        other = replace(self, grid_charge_cap_wh=caps_wh, sales=sales, purchases=purchases)
+        return other.slots(slice(1, None))
 
     @property
     def exporting_pays(self) -> NDArray[np.bool_]:
@@ -100,45 +107,60 @@ class Ways:
     """A figure for each of a slot's ways through the battery, broadcastable to ``(T, h, K)``.
 
     Attributes:
-        to_load, sold, exported: discharge to the home's need, then to neighbours, then to the grid.
-        from_surplus, from_sale, from_grid: charge from surplus that else would be exported, then from surplus that else
-            neighbours would buy, then from the grid.
+        to_load, to_bought, sold, exported: discharge to the home's need that the grid would serve, to that which
+            neighbours would serve, then to neighbours, then to the grid.
+        from_surplus, from_sale, from_bought, from_grid: charge from surplus that else would be exported, then from
+            surplus that else neighbours would buy, then from what neighbours offer, then from the grid.
     """
 
     to_load: Floats
+    to_bought: Floats
     sold: Floats
     exported: Floats
     from_surplus: Floats
     from_sale: Floats
+    from_bought: Floats
     from_grid: Floats
 
 
 def reach_of(bank: BatteryBank, outlook: Outlook) -> Ways:
     """Most AC energy on each way, kWh; no grid charging where the export price is above the import price."""
     net, power = outlook.net_wh.transpose(2, 0, 1) / WH_PER_KWH, bank.max_slot_wh[:, None] / WH_PER_KWH
-    surplus = np.maximum(-net, 0.0)
-    to_load, charged = np.minimum(np.maximum(net, 0.0), power), np.minimum(surplus, power)
-    from_grid: Floats = power - charged
+    need, surplus = np.maximum(net, 0.0), np.maximum(-net, 0.0)
+    served, charged = np.minimum(need, power), np.minimum(surplus, power)
+    nothing = np.zeros_like(net)
+    to_bought, from_bought, from_sale, sold = nothing, nothing, nothing, nothing
+    if outlook.purchases is not None:
+        given = _kwh(outlook, outlook.purchases)
+        to_bought = served - np.minimum(np.maximum(need - given, 0.0), power)
+        from_bought = np.minimum(np.maximum(given - need, 0.0), power - charged)
+    if outlook.sales is not None:
+        taken = _kwh(outlook, outlook.sales)
+        from_sale = np.maximum(np.minimum(charged, charged + taken - surplus), 0.0)  # what is exported is charged first
+        sold = np.minimum(np.maximum(taken - surplus, 0.0), power - served)
+    from_grid: Floats = power - charged - from_bought
     if outlook.grid_charge_cap_wh is not None:
         from_grid = np.minimum(from_grid, outlook.grid_charge_cap_wh.T[:, :, None] / WH_PER_KWH)
     if outlook.exporting_pays.any():
         from_grid = np.where(np.atleast_2d(outlook.exporting_pays).T[:, :, None], 0.0, from_grid)
-    if outlook.sales is None:
-        nothing = np.zeros_like(net)
-        return Ways(to_load, nothing, power - to_load, charged, nothing, from_grid)
-    taken = _taken_kwh(outlook)
-    from_sale = np.maximum(np.minimum(charged, charged + taken - surplus), 0.0)  # what is exported is charged first
-    sold = np.minimum(np.maximum(taken - surplus, 0.0), power - to_load)
-    return Ways(to_load, sold, power - to_load - sold, charged - from_sale, from_sale, from_grid)
+    return Ways(
+        to_load=served - to_bought,
+        to_bought=to_bought,
+        sold=sold,
+        exported=power - served - sold,
+        from_surplus=charged - from_sale,
+        from_sale=from_sale,
+        from_bought=from_bought,
+        from_grid=from_grid,
+    )
 
 
-def _taken_kwh(outlook: Outlook) -> Floats:
-    """What neighbours take where it pays more than the grid and costs less, kWh, shape ``(T, 1 or h, 1)``."""
-    assert outlook.sales is not None
-    price = outlook.sales.price_uusd
+def _kwh(outlook: Outlook, trade: Trade) -> Floats:
+    """What is traded where it pays more than the grid and costs less, kWh, shape ``(T, 1 or h, 1)``."""
+    price = trade.price_uusd
     pays = np.atleast_2d((outlook.export_uusd <= price) & (price <= outlook.import_uusd))
-    taken: Floats = (pays * (outlook.sales.most_wh / WH_PER_KWH)).T[:, :, None]
-    return taken
+    energy: Floats = (pays * (trade.most_wh / WH_PER_KWH)).T[:, :, None]
+    return energy
 
 
 def worth_of(bank: BatteryBank, outlook: Outlook) -> Ways:
@@ -149,12 +171,13 @@ def worth_of(bank: BatteryBank, outlook: Outlook) -> Ways:
     """
     efficiency = bank.one_way_efficiency[:, None]
     sale_uusd = outlook.export_uusd if outlook.sales is None else outlook.sales.price_uusd
-    buy, sale, sell = (
+    bought_uusd = outlook.import_uusd if outlook.purchases is None else outlook.purchases.price_uusd
+    buy, bought, sale, sell = (
         np.atleast_2d(price).T[:, :, None].astype(np.float64) * NUSD_PER_UUSD
-        for price in (outlook.import_uusd, sale_uusd, outlook.export_uusd)
+        for price in (outlook.import_uusd, bought_uusd, sale_uusd, outlook.export_uusd)
     )
-    earned, cost = (buy * efficiency, sale * efficiency, sell * efficiency), (sell, sale, buy)
-    worth = Ways(*(np.rint(w) for w in (*earned, *(c / efficiency for c in cost))))
+    earned, cost = (np.rint(price * efficiency) for price in (buy, bought, sale, sell)), (sell, sale, bought, buy)
+    worth = Ways(*earned, *(np.rint(price / efficiency) for price in cost))
     if not outlook.exporting_pays.any():
         return worth
     reach = reach_of(bank, outlook)

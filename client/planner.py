@@ -160,9 +160,10 @@ def _levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
     buy, sell = (np.unique(p) * NUSD_PER_UUSD for p in (outlook.import_uusd, outlook.export_uusd))
     families = [np.rint(f) for f in (buy * efficiency, buy / efficiency, sell * efficiency, sell / efficiency)]
     families += [outlook.terminal_nusd[:, None], _mean_levels_nusd(bank, outlook)]
-    if outlook.sales is not None:
-        sale = np.unique(outlook.sales.price_uusd) * NUSD_PER_UUSD
-        families += [np.rint(sale * efficiency), np.rint(sale / efficiency)]
+    for trade in (outlook.sales, outlook.purchases):
+        if trade is not None:
+            price = np.unique(trade.price_uusd) * NUSD_PER_UUSD
+            families += [np.rint(price * efficiency), np.rint(price / efficiency)]
     return -np.sort(-np.concatenate(families, axis=1), axis=1)
 
 
@@ -213,6 +214,9 @@ def _change_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Flo
     if outlook.sales is not None:
         change += (reach.sold / efficiency)[..., None] * (worth.sold[..., None] >= level)
         change -= (reach.from_sale * efficiency)[..., None] * (worth.from_sale[..., None] < level)
+    if outlook.purchases is not None:
+        change += (reach.to_bought / efficiency)[..., None] * (worth.to_bought[..., None] >= level)
+        change -= (reach.from_bought * efficiency)[..., None] * (worth.from_bought[..., None] < level)
     return change
 
 

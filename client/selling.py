@@ -1,4 +1,4 @@
-"""What a home may expect to sell: what neighbours will want; what the sell limit of the day leaves, and is worth."""
+"""What a home may expect to trade: what neighbours will want or offer; what the sell limit leaves, and is worth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import Floats, Ints
-from client.outlook import Sales
+from client.outlook import Trade
 from client.planner import scenario_mean
 from common.clock import local_of
 from common.messages import Quote
@@ -15,7 +15,7 @@ _COMES_ABOUT = 0.8
 """Share of its worth that a unit of the limit is kept for: not all that is planned to be sold later finds a buyer."""
 
 
-def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> Sales:
+def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> Trade:
     """What neighbours are expected to take from the quoted slot on; after the curve's day as on it.
 
     The price is the highest that the curve has at the same import price: what is stored is sold when it is scarce,
@@ -26,12 +26,36 @@ def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> S
         import_uusd: import price of each slot from the quoted one on, shape ``(T,)``.
         delivered_share: of the injected energy, which alone is paid for.
     """
-    curve = np.array(quote.curve_uusd, np.int64)
-    price = np.zeros_like(import_uusd)
+    price = _highest_uusd(quote, import_uusd, np.ones(len(quote.curve_uusd), np.bool_))
+    return Trade(np.rint(price * delivered_share).astype(np.int64), _over(quote.wanted_wh, len(import_uusd)))
+
+
+def expected_purchases(quote: Quote, import_uusd: Ints) -> Trade:
+    """What neighbours are expected to give from the quoted slot on; after the curve's day as on it.
+
+    The price is the highest of the slots in which something is offered at the same import price.
+
+    Args:
+        quote, import_uusd: as of :func:`expected_sales`.
+    """
+    offered = np.array(quote.offered_wh) > 0
+    price = _highest_uusd(quote, import_uusd, offered)
+    return Trade(price, _over(quote.offered_wh, len(import_uusd)) * _COMES_ABOUT)
+
+
+def _highest_uusd(quote: Quote, import_uusd: Ints, counts: NDArray[np.bool_]) -> Ints:
+    """Highest price of the curve's slots that count, at each slot's import price; that itself where none counts."""
+    curve, price = np.array(quote.curve_uusd, np.int64), import_uusd.copy()
     for level in np.unique(import_uusd[: len(curve)]).tolist():
-        price[import_uusd == level] = curve[import_uusd[: len(curve)] == level].max()
-    wanted = np.resize(np.array(quote.wanted_wh, np.float64), len(import_uusd))
-    return Sales(np.rint(price * delivered_share).astype(np.int64), wanted)
+        same = (import_uusd[: len(curve)] == level) & counts
+        if same.any():
+            price[import_uusd == level] = curve[same].max()
+    return price
+
+
+def _over(energy_wh: tuple[int, ...], slots: int) -> Floats:
+    """A day's energies, day after day."""
+    return np.resize(np.array(energy_wh, np.float64), slots)
 
 
 def sellable_wh(surplus_wh: Floats, left_wh: Ints, limit_wh: int, day: Ints) -> Floats:

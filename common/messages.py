@@ -169,6 +169,8 @@ class Quote(Wire):
             dear hours) that it may do in that slot: central's guard against a rebound peak. Above 1: no limit.
         wanted_wh: for each slot of the curve, what neighbours want beyond what is offered: injected Wh for each home
             that plans to sell within the day.
+        offered_wh: for each slot of the curve, what neighbours offer beyond what is wanted: delivered Wh for each home
+            that plans no surplus in the slot.
     """
 
     slot: Slot
@@ -176,6 +178,7 @@ class Quote(Wire):
     curve_uusd: Annotated[tuple[PriceUusd, ...], Field(min_length=1, max_length=CURVE_SLOTS)]
     charge_share: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=CURVE_SLOTS)]
     wanted_wh: Annotated[tuple[EnergyWh, ...], Field(min_length=1, max_length=CURVE_SLOTS)]
+    offered_wh: Annotated[tuple[EnergyWh, ...], Field(min_length=1, max_length=CURVE_SLOTS)]
 
 
 class SlotRequest(Wire):

@@ -50,6 +50,24 @@ def wanted_wh(surplus_wh: Ints, need_wh: Ints, sellers: int, rules: MarketRules)
     return tuple(np.minimum(lacking, MOST_WH).astype(np.int64).tolist())
 
 
+def offered_wh(surplus_wh: Ints, need_wh: Ints, buyers: Ints, rules: MarketRules) -> tuple[int, ...]:
+    """What homes offer beyond what is wanted, for each home that has nothing to offer.
+
+    Homes that know it need not fill their batteries from the grid for what neighbours will give; each its part, so that
+    not all of them count on the same.
+
+    Args:
+        surplus_wh, need_wh: sums of the homes' plans, Wh, shape ``(T,)``.
+        buyers: homes that plan no surplus in the slot, shape ``(T,)``; without any nothing is offered.
+        rules: of the market.
+
+    Returns:
+        Delivered Wh, shape ``(T,)``.
+    """
+    spare = np.maximum(surplus_wh * rules.delivered_share - need_wh, 0.0) / np.maximum(buyers, 1) * (buyers > 0)
+    return tuple(np.minimum(spare, MOST_WH).astype(np.int64).tolist())
+
+
 def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[float, ...]:
     """Share of a home's own planned grid charging that it may do in each slot, so that no new peak arises.
 

@@ -15,7 +15,7 @@ from common.messages import CURVE_SLOTS, Plan, Quote
 from common.tariff import Tariff
 from market.mechanism import Mechanism
 from market.mechanisms import SDR
-from server.pricing import UNLIMITED, charge_share, price_curve, wanted_wh
+from server.pricing import UNLIMITED, charge_share, offered_wh, price_curve, wanted_wh
 
 Ints = NDArray[np.int64]
 
@@ -32,15 +32,19 @@ class Quoter:
         """Quote of a slot from the last plan of each home; a plan of a day ago or more counts for nothing."""
         slots = np.arange(slot, slot + CURVE_SLOTS)
         imports, exports = self._tariff.import_uusd(slots), self._tariff.export_uusd(slots)
-        need, charge, surplus = _totals(slot, plans)
+        plans = {home: plan for home, plan in plans.items() if 0 <= slot - plan.slot < CURVE_SLOTS}
+        need, charge, surplus, buyers = _totals(slot, plans)
         curve = price_curve(surplus, need, imports, exports, self._rules, self._mechanism)
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
+        offered = offered_wh(surplus, need, buyers, self._rules)
         postponed = self._postponed_wh(slot, plans, charge)
         need[0] += postponed
         charge[0] += postponed
         share = charge_share(need - surplus, charge, imports)
         self._quoted, self._allowed = slot, share[0]
-        return Quote(slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted)
+        return Quote(
+            slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted, offered_wh=offered
+        )
 
     def _postponed_wh(self, slot: int, plans: Mapping[str, Plan], charge_wh: Ints) -> int:
         """Grid charging that the homes planned for the slot before and that the guard put off, Wh.
@@ -63,13 +67,12 @@ class Quoter:
 
 
 def _totals(slot: int, plans: Mapping[str, Plan]) -> Ints:
-    """Sums of the plans' need, charge and surplus from ``slot`` on, Wh, shape ``(3, CURVE_SLOTS)``.
+    """Sums of the plans' need, charge and surplus from ``slot`` on, Wh, and how many have no surplus; ``(4, T)``.
 
-    A plan that began earlier is continued with its own values of a day before.
+    A plan that began earlier, by less than a day, is continued with its own values of a day before.
     """
-    total = np.zeros((3, CURVE_SLOTS), np.int64)
+    total = np.zeros((4, CURVE_SLOTS), np.int64)
     for plan in plans.values():
-        age = slot - plan.slot
-        if 0 <= age < CURVE_SLOTS:
-            total += np.roll(np.array([plan.need_wh, plan.charge_wh, plan.surplus_wh], np.int64), -age, axis=1)
+        told = np.array([plan.need_wh, plan.charge_wh, plan.surplus_wh, np.equal(plan.surplus_wh, 0)], np.int64)
+        total += np.roll(told, plan.slot - slot, axis=1)
     return total

@@ -71,6 +71,7 @@ def quote(slot: int) -> Quote:
         curve_uusd=(240_000,) * CURVE_SLOTS,
         charge_share=(2.0,) * CURVE_SLOTS,
         wanted_wh=(0,) * CURVE_SLOTS,
+        offered_wh=(0,) * CURVE_SLOTS,
     )
 
 

