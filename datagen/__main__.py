@@ -118,10 +118,12 @@ def export(
     SOURCE is homes in any format, such as a folder of 'import' or 'generate'.
     """
     with _errors.status("Writing homes"):
-        count, written = export_homes(source, format_, out)
+        count, written, notes = export_homes(source, format_, out)
     where = ", ".join(f"{path}{os.sep if path.is_dir() else ''}" for path in written)
     homes = f"{count} home{'s' if count > 1 else ''}"
     _console.print(f"{homes} as {format_} in {where}", highlight=False, markup=False, soft_wrap=True)
+    for note in notes:
+        _console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 app.command()(validate)

@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from common.clock import TIMEZONE, slot_of
+from common.clock import TIMEZONE, slot_of, utc_of
 from common.errors import UserError
+from common.units import SLOT_SECONDS
+
+if TYPE_CHECKING:
+    from icalendar import Event
 
 Events = tuple[tuple[int, int], ...]
 """First and end slot of each event."""
+Times = tuple[datetime, datetime]
+"""Beginning and end of an event."""
 
 LONGEST = timedelta(days=3)
+_MOMENTS, _RECURRING = ("DTSTART", "DTEND"), ("RRULE", "RDATE", "EXDATE")
+_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
 
 @lru_cache(maxsize=1)
@@ -52,33 +60,35 @@ def known_events(events: Events, slots: range) -> Events:
     return tuple((first, end) for first, end in events if first < slots.stop and end > slots.start)
 
 
-def events_of(path: str) -> Events:
-    """Events of the file that a run config names; none for an empty name."""
-    return read_events(Path(path)) if path else ()
+def events_of(path: str, slots: range) -> Events:
+    """Events of the file that a run config names, for ``slots``; none for an empty name."""
+    return read_events(Path(path), slots) if path else ()
 
 
-def read_events(path: Path) -> Events:
+def read_events(path: Path, slots: range = range(0)) -> Events:
     """Events of a file: iCalendar (``.ics``), else CSV with a header and columns ``start`` and ``end``.
 
-    Times without a zone are local.  In CSV: ``2025-06-18 19:30``; in iCalendar DTSTART and DTEND as RFC 5545 writes
-    them (UTC, a TZID, or local); an event that recurs (RRULE) is refused, for each of its dates has to be named.
+    Times without a zone are local.  In CSV: ``2025-06-18 19:30``; in iCalendar as RFC 5545 writes them (UTC, a TZID, or
+    local; a date is a whole day).
+
+    Args:
+        path: of the file.
+        slots: in which an event that recurs (RRULE, RDATE) is looked for; the others are given wherever they lie.
 
     Raises:
-        UserError: not such a file; naming the line.
+        UserError: not such a file; naming the line or the event.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"events file {path}: cannot be read ({error})") from None
-    pairs = _of_ical(text, path) if path.suffix.lower() in (".ics", ".ical") else _of_csv(text, path)
-    for where, start, end in pairs:
-        if not timedelta() < end - start <= LONGEST:
-            raise UserError(f"events file {path}, {where}: {start} to {end}; expected an end after it, within 3 days")
+    is_ical = path.suffix.lower() in (".ics", ".ical")
+    times = _of_ical(text, slots, path) if is_ical else _of_csv(text, path)
     # A half-hour in which an event is on for any time counts as one.
-    return tuple(sorted({(slot_of(start), -(-int(end.timestamp()) // 1800)) for _, start, end in pairs}))
+    return tuple(sorted({(slot_of(start), -(-int(end.timestamp()) // SLOT_SECONDS)) for start, end in times}))
 
 
-def _of_csv(text: str, path: Path) -> list[tuple[str, datetime, datetime]]:
+def _of_csv(text: str, path: Path) -> list[Times]:
     rows = csv.DictReader(text.splitlines())
     names = [name.strip().lower() for name in rows.fieldnames or []]
     missing = {"start", "end"} - set(names)
@@ -88,9 +98,16 @@ def _of_csv(text: str, path: Path) -> list[tuple[str, datetime, datetime]]:
         )
     rows.fieldnames = names
     return [
-        (f"line {number}", _moment(row["start"], path, number), _moment(row["end"], path, number))
+        _checked(_moment(row["start"], path, number), _moment(row["end"], path, number), f"{path}, line {number}")
         for number, row in enumerate(rows, 2)
     ]
+
+
+def _checked(start: datetime, end: datetime, where: str) -> Times:
+    """Both, of which the end must lie after the start, within :data:`LONGEST`."""
+    if not timedelta() < end - start <= LONGEST:
+        raise UserError(f"events file {where}: {start} to {end}; expected an end after it, within 3 days")
+    return start, end
 
 
 def _moment(text: str | None, path: Path, line: int) -> datetime:
@@ -98,40 +115,84 @@ def _moment(text: str | None, path: Path, line: int) -> datetime:
         moment = datetime.fromisoformat((text or "").strip())
     except ValueError:
         raise UserError(f"events file {path}, line {line}: '{text}' is no time; write YYYY-MM-DD HH:MM") from None
+    return _aware(moment)
+
+
+def _aware(moment: date) -> datetime:
+    """A moment with its zone, local without one; the beginning of the local day for a date."""
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, datetime.min.time())
     return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(TIMEZONE))
 
 
-def _of_ical(text: str, path: Path) -> list[tuple[str, datetime, datetime]]:
-    """Events of a calendar; lines that begin with a blank continue the one before (RFC 5545, 3.1)."""
-    events: list[tuple[str, datetime, datetime]] = []
-    open_at, found = 0, dict[str, datetime]()
-    for number, line in enumerate(re.sub(r"\r?\n[ \t]", "", text).splitlines(), 1):
-        name, _, value = line.partition(":")
-        key = name.upper().split(";")[0]
-        if line.strip().upper() == "BEGIN:VEVENT":
-            open_at, found = number, {}
-        elif line.strip().upper() == "END:VEVENT":
-            if "DTSTART" not in found or "DTEND" not in found:
-                raise UserError(f"events file {path}, event {len(events) + 1}: DTSTART or DTEND is missing")
-            events.append((f"event {len(events) + 1}", found["DTSTART"], found["DTEND"]))
-            open_at = 0
-        elif open_at and key == "RRULE":
-            raise UserError(f"events file {path}, event {len(events) + 1}: it recurs (RRULE); name each of its dates")
-        elif open_at and key in ("DTSTART", "DTEND"):
-            zone = next(
-                (p.removeprefix("TZID=") for p in name.split(";")[1:] if p.upper().startswith("TZID=")), TIMEZONE
-            )
-            found[key] = _ical_moment(value.strip(), zone, f"events file {path}, event {len(events) + 1}")
+def _of_ical(text: str, slots: range, path: Path) -> list[Times]:
+    """Events of one or more calendars, those that recur as often as they do in ``slots``."""
+    import icalendar
+    import recurring_ical_events
+
+    try:
+        calendars = icalendar.Calendar.from_ical(text, multiple=True)
+    except ValueError as error:
+        raise UserError(f"events file {path}: no iCalendar, or no VEVENT in it ({_first_line(error)})") from None
+    found = (part for calendar in calendars for part in calendar.walk("VEVENT"))
+    events = [part for part in found if isinstance(part, icalendar.Event)]
     if not events:
         raise UserError(f"events file {path}: no VEVENT in it; is it iCalendar?")
-    return events
+    times = [_times(event, f"{path}, event {number}") for number, event in enumerate(events, 1)]
+    if not any(_recurs(event) for event in events):
+        return times
+    alone = [pair for event, pair in zip(events, times, strict=True) if not _recurs(event)]
+    # A day more at either end: a local time without a zone may lie on another day than it does in UTC.
+    begin, end = utc_of(slots.start) - timedelta(days=1), utc_of(slots.stop) + timedelta(days=1)
+    for calendar in calendars:
+        try:
+            occurrences = recurring_ical_events.of(calendar).between(begin, end)
+        except (ValueError, TypeError) as error:
+            raise UserError(f"events file {path}, an event that recurs: {_first_line(error)}") from None
+        alone += [_checked(_aware(event.start), _aware(event.end), f"{path}, recurring") for event in occurrences]
+    return alone
 
 
-def _ical_moment(text: str, zone: str, where: str) -> datetime:
+def _recurs(event: Event) -> bool:
+    return any(name in event for name in _RECURRING)
+
+
+def _times(event: Event, where: str) -> Times:
+    """Beginning and end of an event, of the first where it recurs.
+
+    Raises:
+        UserError: naming what is wrong, and what was expected.
+    """
+    for name, problem in event.errors:
+        if name in (*_MOMENTS, "DURATION", *_RECURRING):
+            raise UserError(f"events file {where}: {name}: {problem}")
+    _check_rules(event, where)
+    timed = isinstance(getattr(event.get("DTSTART"), "dt", None), datetime)  # a date alone is a whole day
+    lasts = isinstance(getattr(event.get("DURATION"), "dt", None), timedelta)
+    if "DTSTART" not in event or (timed and not lasts and "DTEND" not in event):
+        raise UserError(f"events file {where}: DTSTART or DTEND is missing (or a DURATION such as PT2H)")
     try:
-        if len(text) == len("20250618"):
-            return datetime.combine(date.fromisoformat(text), datetime.min.time(), ZoneInfo(zone.strip('"')))
-        moment = datetime.strptime(text.removesuffix("Z"), "%Y%m%dT%H%M%S")
-        return moment.replace(tzinfo=UTC if text.endswith("Z") else ZoneInfo(zone.strip('"')))
-    except (ValueError, ZoneInfoNotFoundError):
-        raise UserError(f"{where}: '{text}' in zone {zone} is no time") from None
+        start, end = event.start, event.end
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"events file {where}: {_first_line(error)}") from None
+    given: Any  # the library's type is a union of all that a calendar may hold
+    for given in (event[name] for name in _MOMENTS if name in event):
+        zone = given.params.get("TZID")
+        if zone and isinstance(given.dt, datetime) and given.dt.tzinfo is None:
+            raise UserError(f"events file {where}: '{given.to_ical().decode()}' in zone {zone} is no time")
+    return _checked(_aware(start), _aware(end), where)
+
+
+def _check_rules(event: Event, where: str) -> None:
+    """Raise UserError where an event would recur within a day, or for ever at one time."""
+    rules: Any = event.get("RRULE", [])
+    for rule in rules if isinstance(rules, list) else [rules]:
+        if rule.get("FREQ", [""])[0] not in _FREQUENCIES or rule.get("INTERVAL", [1])[0] < 1:
+            text = rule.to_ical().decode()
+            raise UserError(
+                f"events file {where}: RRULE {text}: expected FREQ={', '.join(_FREQUENCIES)}, and INTERVAL above 0"
+            )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

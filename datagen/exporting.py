@@ -14,8 +14,8 @@ WRITABLE = tuple(name for name, importer in IMPORTERS.items() if importer.save i
 """Formats that homes can be written in."""
 
 
-def export_homes(source: str, format_name: str, out: Path) -> tuple[int, list[Path]]:
-    """Write the homes of a source at ``out``; how many there are, and the files or the folder that were made.
+def export_homes(source: str, format_name: str, out: Path) -> tuple[int, list[Path], list[str]]:
+    """Write the homes of a source at ``out``; how many there are, the files or the folder that were made, and notes.
 
     They are written into a draft beside it, which only its owner may read, and then take their names: a failure leaves
     nothing.
@@ -25,7 +25,8 @@ def export_homes(source: str, format_name: str, out: Path) -> tuple[int, list[Pa
     """
     if format_name not in WRITABLE:
         raise UserError(f"--format '{format_name}' is unknown; choose one of: {', '.join(WRITABLE)}")
-    save = IMPORTERS[format_name].save
+    importer = IMPORTERS[format_name]
+    save = importer.save
     assert save is not None
     homes = importer_for(source).load(source).homes
     out = out.absolute()
@@ -46,4 +47,9 @@ def export_homes(source: str, format_name: str, out: Path) -> tuple[int, list[Pa
             path.replace(out.parent / path.name)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return len(homes), [out.parent / path.name for path in written]
+    cars = sum(facts.car is not None for facts, _ in homes)
+    notes = []
+    if cars and not importer.keeps_cars:
+        them = "its car" if cars == 1 else "their cars"
+        notes.append(f"{cars} of the homes had stays of {them} at the charger, which {format_name} has no place for")
+    return len(homes), [out.parent / path.name for path in written], notes

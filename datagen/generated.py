@@ -72,12 +72,13 @@ def generated_community(config: RunConfig) -> Community:
     if config.homes < 1:
         raise UserError("homes 0 (as many as the data holds) needs real data; say how many homes to generate")
     chosen = scenario(config.scenario)
-    stock, events = chosen.stock(stock_of(config.stock)), events_of(config.events)
+    stock = chosen.stock(stock_of(config.stock))
     first, last = asked_days(config) or (chosen.day, plus_days(chosen.day, config.days - 1))
     if not 1972 <= first.year <= last.year <= 2100:
         raise UserError(f"a run from {first} to {last} lies outside the years 1972 to 2100")
     begin, end = first - timedelta(days=HISTORY_DAYS), last + timedelta(days=MARGIN_DAYS)
     slots = range(day_slots(begin).start, day_slots(end).stop)
+    events = events_of(config.events, slots)
     weather = local_weather(config.climate, config.seed, slots, chosen, first)
     share = chosen.solar_share if config.solar_share < 0 else config.solar_share
     recipe = GeneratedHomes(

@@ -60,7 +60,8 @@ def imported_community(config: RunConfig) -> Community:
         warnings.append(f"scenario '{config.scenario}' is for generated data alone; real days are as they were")
     first_day, last_day = _whole_days(homes, config.days, config.data)
     start = _start_date(config, homes, (first_day, last_day), warnings)
-    broadcasts = known_events(events_of(config.events), range(day_slots(first_day).start, day_slots(last_day).stop))
+    covered = range(day_slots(first_day).start, day_slots(last_day).stop)
+    broadcasts = known_events(events_of(config.events, covered), covered)
     homes = [filled((facts.model_copy(update={"events": broadcasts}), readings)) for facts, readings in homes]
     unasked = config.solar_share < 0 or config.neighbours > 0
     share = DEFAULT_SOLAR_SHARES.get(importer.name) if unasked else config.solar_share

@@ -43,7 +43,7 @@ def print_homes(source: str, console: Console) -> None:
     for facts, readings in imported.homes:
         table.add_row(*_row(facts, readings))
     console.print(table)
-    for line in _summary(imported.homes, load):
+    for line in [*_summary(imported.homes, load), *_cars(imported.homes)]:
         console.print(line, highlight=False, markup=False)
     if any(net) and not all(net):
         console.print("note: of a home that is metered at the grid only, load is import and solar is export")
@@ -95,6 +95,19 @@ def _summary(homes: Sequence[Home], load: str) -> list[str]:
             f"{' / '.join(f'{v:,.0f}' for v in yields)} kWh/kW a year"
         )
     return lines
+
+
+def _cars(homes: Sequence[Home]) -> list[str]:
+    """A line on the cars whose stays at the charger are known; none without any."""
+    cars = [(facts.car, len(readings) / SLOTS_PER_DAY / 7) for facts, readings in homes if facts.car is not None]
+    if not cars:
+        return []
+    slowest, fastest = (f"{pick(car.charger_kw for car, _ in cars):g}" for pick in (min, max))
+    kw = slowest if slowest == fastest else f"{slowest} to {fastest}"
+    stays = [stay for car, _ in cars for stay in car.sessions]
+    weekly = np.mean([len(car.sessions) / weeks for car, weeks in cars])
+    kwh = sum(stay.energy_wh for stay in stays) / max(len(stays), 1) / WH_PER_KWH
+    return [f"cars whose stays are known: {len(cars)}, at {kw} kW, {weekly:.1f} stays a week of {kwh:.1f} kWh"]
 
 
 def _course(facts: HomeFacts, readings: Readings, metered: NDArray[np.bool_]) -> str:

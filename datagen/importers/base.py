@@ -47,6 +47,7 @@ class Importer:
         load: the homes of a source; raises UserError where the data is bad, and nothing else.
         save: writes homes in this format to a new file or folder: what ``load`` would give back; None where there is
             no such thing. Raises UserError where the format cannot hold the homes.
+        keeps_cars: whether ``save`` writes a car's stays at its charger; else what it drew is load like any.
     """
 
     name: str
@@ -54,3 +55,4 @@ class Importer:
     detect: Callable[[str], bool]
     load: Callable[[str], ImportedCommunity]
     save: Callable[[Sequence[Home], Path], None] | None = None
+    keeps_cars: bool = False

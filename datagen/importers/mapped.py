@@ -334,4 +334,4 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-IMPORTER = Importer("csv", "a TOML file that maps the columns of a CSV beside it", detect, load, save)
+IMPORTER = Importer("csv", "a TOML file that maps the columns of a CSV beside it", detect, load, save, True)

@@ -165,4 +165,4 @@ def _read(file: Path, read: Callable[[Path], _Part], folder: Path) -> _Part:
         raise UserError(f"{file}: cannot be read ({text})") from None
 
 
-IMPORTER = Importer("commonwatt", "a folder of homes as this project writes them", detect, load, save)
+IMPORTER = Importer("commonwatt", "a folder of homes as this project writes them", detect, load, save, True)

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from common.clock import day_slots, slot_of
+from common.clock import day_slots, local_of, slot_of
 from common.config import RunConfig
 from common.errors import UserError
 from common.readings import CHANNELS, read_facts
@@ -48,7 +48,24 @@ def test_events_of_ones_own_in_either_format(tmp_path):
         ("a.csv", "start,end\n2025-06-18 21:00,2025-06-18 19:00\n", "line 2: 2025-06-18 21:00"),
         ("a.ics", "hello", "no VEVENT in it"),
         ("a.ics", ICAL.replace("DTEND", "DURATION"), "DTSTART or DTEND is missing"),
-        ("a.ics", ICAL.replace("DTEND", "RRULE:FREQ=DAILY\r\nDTEND"), "it recurs"),
+        ("a.ics", "BEGIN:VCALENDAR\nEND:VCALENDAR\n", "no VEVENT in it"),
+        (
+            "a.ics",
+            ICAL.replace("20250618T220000", "soon"),
+            "event 1: DTSTART: Expected datetime, date, or time.",
+        ),
+        ("a.ics", ICAL.replace("20250619T043000Z", "20250619"), "event 1: DTSTART and DTEND must be of the same type"),
+        (
+            "a.ics",
+            ICAL.replace("20250619T043000Z", "20250618T043000Z"),
+            "event 1: 2025-06-18 22:00:00-04:00 to",
+        ),
+        ("a.ics", ICAL.replace("DTEND", "DTSTART:20250618T220000\r\nDTEND"), "event 1: Multiple DTSTART defined"),
+        ("a.ics", ICAL.replace("DTEND", "RRULE:FREQ=HOURLY\r\nDTEND"), "event 1: RRULE FREQ=HOURLY: expected FREQ=DAI"),
+        ("a.ics", ICAL.replace("DTEND", "RRULE:FREQ=DAILY;INTERVAL=0\r\nDTEND"), "and INTERVAL above 0"),
+        ("a.ics", ICAL.replace("DTEND", "RRULE:often\r\nDTEND"), "event 1: RRULE"),
+        ("a.ics", ICAL.replace("DTEND", "RRULE:FREQ=SOME\r\nDTEND"), "event 1: RRULE"),
+        ("a.ics", ICAL.replace("DTEND", "RRULE:FREQ=DAILY;BYDAY=XX\r\nDTEND"), "event 1: RRULE"),
         ("a.ics", ICAL.replace("America/New_York", "Nowhere"), "in zone Nowhere is no time"),
     ],
 )
@@ -59,6 +76,44 @@ def test_files_that_are_no_calendar(tmp_path, name, text, says):
     assert says in str(found.value)
     with pytest.raises(UserError, match="cannot be read"):
         read_events(tmp_path / "missing.csv")
+
+
+def test_what_icalendar_says_in_other_words(tmp_path):
+    def events(*changes, slots=range(0)):
+        text = ICAL
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "a.ics").write_text(text)
+        return read_events(tmp_path / "a.ics", slots)
+
+    usual = ((at(19, 0), at(21, 30)),)
+    assert events(("DTEND:20250619T043000Z", "DURATION:PT2H30M")) == usual
+    assert events(("America/New_York", '"Eastern Standard Time"')) == usual, "as Outlook names zones"
+    assert events(("BEGIN:VCALENDAR\r\n", ""), ("END:VCALENDAR\r\n", "")) == usual
+    assert events((";TZID=America/New_York:20250618T22", ":20250618T19")) == usual, "local"
+    day = ("DTSTART;TZID=America/New_York:20250618T220000", "DTSTART;VALUE=DATE:20250618")
+    whole = day_slots(date(2025, 6, 18))
+    assert events(day, ("DTEND:20250619T043000Z\r\n", "")) == ((whole.start, whole.stop),)
+    assert events(day, ("DTEND:20250619T043000Z", "DTEND;VALUE=DATE:20250619")) == ((whole.start, whole.stop),)
+
+
+def test_events_that_recur_are_on_in_the_slots_that_are_asked_for(tmp_path):
+    weekly = "RRULE:FREQ=WEEKLY\r\nEXDATE;TZID=America/New_York:20250625T220000\r\n"
+    single = "BEGIN:VEVENT\r\nDTSTART:20240101T120000\r\nDURATION:PT1H\r\nEND:VEVENT\r\n"
+    text = ICAL.replace("DTEND", weekly + "DTEND").replace("END:VCAL", single + "END:VCAL")
+    (tmp_path / "a.ics").write_text(text)
+    alone = ((slot_of(datetime(2024, 1, 1, 12, tzinfo=LOCAL)), slot_of(datetime(2024, 1, 1, 13, tzinfo=LOCAL))),)
+    assert read_events(tmp_path / "a.ics") == alone
+    july = range(day_slots(date(2025, 6, 10)).start, day_slots(date(2025, 7, 10)).start)
+    assert read_events(tmp_path / "a.ics", july) == alone + tuple(
+        (at(19, 0, day) + later * 1440, at(21, 30, day) + later * 1440) for day, later in ((18, 0), (2, 1), (9, 1))
+    )
+    year = range(day_slots(date(2025, 10, 1)).start, day_slots(date(2025, 12, 1)).start)
+    hours = {local_of(first).strftime("%a %H:%M") for first, _ in read_events(tmp_path / "a.ics", year)[1:]}
+    assert hours == {"Wed 19:00"}, "by the clock of New York, over its change, too"
+    homes = list(generated_community(RunConfig(homes=1, events=str(tmp_path / "a.ics"))).homes)
+    assert (at(19, 0), at(21, 30)) in homes[0][0].events and len(homes[0][0].events) == 1
 
 
 def homes_of(**changes):
