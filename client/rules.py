@@ -103,10 +103,15 @@ def rule_offers(plan: PlannedFlows, prices_uusd: tuple[int, int], sell_left_wh: 
         prices_uusd: the tariff's import and export price of the slot, u$/kWh.
         sell_left_wh: what is left of the day's sell limit, injected Wh, shape ``(H,)``.
         rules: of the market; a seller is paid for what is delivered of the injected energy.
+
+    Returns:
+        The orders; none on a side that no price of the market can serve better than the tariff.
     """
+    (most, export), least = prices_uusd, rules.least_price_uusd(prices_uusd[1])
     buy, sell = plan.need_wh[:, 0], np.minimum(np.rint(plan.surplus_wh[:, 0, 0]), np.maximum(sell_left_wh, 0))
-    if prices_uusd[1] > prices_uusd[0]:
-        buy, sell = np.zeros_like(buy), np.zeros_like(sell)  # where exporting pays nobody trades
-    least = int(np.ceil(prices_uusd[1] / rules.delivered_share))
-    limit = np.where(sell > 0, least, prices_uusd[0])
-    return Offers(buy, sell.astype(np.int64), np.clip(limit, rules.floor_uusd, rules.ceiling_uusd).astype(np.int64))
+    if most < max(rules.floor_uusd, export):  # where exporting pays more than importing costs nobody trades
+        buy = np.zeros_like(buy)
+    if least > min(rules.ceiling_uusd, most):
+        sell = np.zeros_like(sell)
+    limit = np.clip(np.where(sell > 0, least, most), rules.floor_uusd, rules.ceiling_uusd)
+    return Offers(buy, sell.astype(np.int64), limit.astype(np.int64))

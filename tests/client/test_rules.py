@@ -5,7 +5,7 @@ import pytest
 
 from client.battery import BatteryBank, follow
 from client.outlook import Outlook
-from client.planner import indicative_plan, stored_value
+from client.planner import PlannedFlows, indicative_plan, stored_value
 from client.rules import FILL_SLOTS, LOOK_AHEAD_SLOTS, near_outlook, near_plan, rule_mode, rule_offers, rule_plan
 from common.config import BatterySpec, MarketRules
 
@@ -91,3 +91,15 @@ def test_the_rule_trades_what_it_plans_at_no_worse_than_the_tariff():
         "the market's floor is above the export price"
     )
     assert (offers.limit_uusd[offers.sell_wh == 0] == PEAK).all()
+
+
+@pytest.mark.parametrize(
+    ("imports", "exports"), [(50_000, 20_000), (1_200_000, 960_000), (OFF_PEAK, 267_000), (OFF_PEAK, 600_000)]
+)
+def test_the_rule_holds_where_the_market_cannot_match_the_tariff(imports, exports):
+    """An import price under the market's floor, a credit over its ceiling or near the import price: no order trades."""
+    plan = PlannedFlows(np.full((2, 1), 500), np.zeros((2, 1)), np.full((2, 1, 1), 500.0))
+    plan.need_wh[1] = plan.surplus_wh[0] = 0
+    offers = rule_offers(plan, (imports, exports), np.array([9_000, 9_000]), RULES)
+    assert (offers.buy_wh[0] == 0) == (imports < RULES.floor_uusd or exports > imports)
+    assert (offers.sell_wh[1] == 0) == (exports * 20 / 19 > min(imports, RULES.ceiling_uusd))

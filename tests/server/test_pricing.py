@@ -14,7 +14,7 @@ from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Plan
 from common.tariff import load_tariff
 from market.mechanisms import SDR
-from market.mechanisms.sdr import sdr_price
+from market.mechanisms.sdr import highest_price, sdr_price
 from server.pricing import UNLIMITED, charge_share, price_curve, wanted_wh
 from server.quoting import Quoter
 
@@ -50,6 +50,13 @@ def test_the_price_stays_in_bounds_whatever_exporting_pays(surplus, need, import
     assert RULES.floor_uusd <= price <= max(RULES.floor_uusd, min(RULES.ceiling_uusd, imports * 7 // 8 + 1))
     if exports >= imports * RULES.delivered_share:  # no seller gets more than the grid pays
         assert price * RULES.delivered_share <= max(exports, RULES.floor_uusd)
+
+
+@given(ENERGY, ENERGY, st.integers(0, 1_300_000), st.integers(0, 1_300_000))
+def test_a_seller_gets_what_the_grid_pays_where_a_neighbour_can_pay_it(surplus, need, imports, exports):
+    price, highest = sdr_price(surplus, need, imports, exports, RULES), highest_price(imports, RULES)
+    assert price >= min(RULES.least_price_uusd(exports), highest)
+    assert sdr_price(50_000, 0, imports, exports, RULES) == min(max(100_000, -(-exports * 20 // 19)), highest)
 
 
 def test_the_curve_is_the_price_of_each_slot():
