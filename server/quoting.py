@@ -30,6 +30,7 @@ class Quoter:
 
     def quote(self, slot: int, plans: Mapping[str, Plan]) -> Quote:
         """Quote of a slot from the last plan of each home; a plan of a day ago or more counts for nothing."""
+        plans = {home: plan for home, plan in plans.items() if 0 <= slot - plan.slot < CURVE_SLOTS}
         slots = np.arange(slot, slot + CURVE_SLOTS)
         imports, exports = self._tariff.import_uusd(slots), self._tariff.export_uusd(slots)
         need, charge, surplus = _totals(slot, plans)
@@ -65,11 +66,10 @@ class Quoter:
 def _totals(slot: int, plans: Mapping[str, Plan]) -> Ints:
     """Sums of the plans' need, charge and surplus from ``slot`` on, Wh, shape ``(3, CURVE_SLOTS)``.
 
-    A plan that began earlier is continued with its own values of a day before.
+    A plan that began earlier, by less than a day, is continued with its own values of a day before.
     """
     total = np.zeros((3, CURVE_SLOTS), np.int64)
     for plan in plans.values():
-        age = slot - plan.slot
-        if 0 <= age < CURVE_SLOTS:
-            total += np.roll(np.array([plan.need_wh, plan.charge_wh, plan.surplus_wh], np.int64), -age, axis=1)
+        of_plan = np.array([plan.need_wh, plan.charge_wh, plan.surplus_wh], np.int64)
+        total += np.roll(of_plan, plan.slot - slot, axis=1)
     return total

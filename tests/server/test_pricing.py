@@ -136,3 +136,18 @@ def test_what_is_wanted_is_shared_by_those_who_sell():
     surplus, need = np.array([0, 950, 5_000]), np.array([1_900, 1_900, 1_900])
     assert wanted_wh(surplus, need, 2, RULES) == (1_000, 525, 0)
     assert wanted_wh(surplus, need, 0, RULES) == (0, 0, 0)
+
+
+def test_homes_that_fell_silent_take_no_part_of_what_is_wanted():
+    """A plan of a day ago counts for nothing, nor does one of a slot that is still to come."""
+    noon = day_slots(date(2025, 6, 18)).start + 24
+    some, none = (100,) * CURVE_SLOTS, (0,) * CURVE_SLOTS
+    seller = Plan(slot=noon - 1, need_wh=none, charge_wh=none, surplus_wh=some)
+    buyer = Plan(slot=noon - 1, need_wh=(2_000,) * CURVE_SLOTS, charge_wh=none, surplus_wh=none)
+    silent = {f"s{age}": seller.model_copy(update={"slot": noon - age}) for age in (CURVE_SLOTS, 500, -1)}
+    quotes = [
+        Quoter(load_tariff("pge-tou-c"), RULES).quote(noon, {"b": buyer, "s": seller} | others)
+        for others in ({}, silent)
+    ]
+    assert quotes[0] == quotes[1]
+    assert set(quotes[0].wanted_wh) == {2_005}
