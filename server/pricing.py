@@ -55,12 +55,16 @@ def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[floa
 
     The charging of a window is poured like water over the rest of the community's net import in the window's cheapest
     slots, so that together they are as flat as can be: neighbours' sun, where it is expected, is filled first.  It
-    never stands higher than the head-room under the
-    community's usual peak.  A window ends where the import price rises; the client has the same rule
-    (:func:`common.tariff.charge_windows`).
+    never stands higher than the head-room under the community's usual peak.  A window ends where the import price
+    rises; the client has the same rule (:func:`common.tariff.charge_windows`).
+
+    Plans name of a home's sun only what its sell limit lets it sell, so the guard does not see the rest.  No bill is
+    the worse for it: neighbours may not buy that sun, and charging at the same import price costs the same in any slot.
+    What can be missed is flatness: more charging could stand in the slots of that sun, and less beside them.
 
     Args:
-        net_wh: the community's planned import less its planned export, Wh, shape ``(T,)``, in which ...
+        net_wh: the community's planned import less what it plans to export within the sell limits, Wh, shape ``(T,)``,
+            in which ...
         charge_wh: ... this much import is charged into batteries.
         import_uusd: import prices, u$/kWh, shape ``(T,)``.
 
