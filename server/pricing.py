@@ -58,9 +58,9 @@ def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[floa
     never stands higher than the head-room under the community's usual peak.  A window ends where the import price
     rises; the client has the same rule (:func:`common.tariff.charge_windows`).
 
-    Plans name of a home's sun only what its sell limit lets it sell, so the guard does not see the rest.  No bill is
-    the worse for it: neighbours may not buy that sun, and charging at the same import price costs the same in any slot.
-    What can be missed is flatness: more charging could stand in the slots of that sun, and less beside them.
+    Plans name of a home's sun only what its sell limit lets it sell, so the guard does not see the rest.  Bills
+    hardly feel it: neighbours may not buy that sun, and charging at the same import price costs the same in any slot.
+    What is missed is flatness: more charging could stand in the slots of that sun, and less beside them.
 
     Args:
         net_wh: the community's planned import less what it plans to export within the sell limits, Wh, shape ``(T,)``,
