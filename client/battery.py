@@ -68,7 +68,7 @@ class Mode:
 
     Attributes:
         grid_charge_to_kwh: charge from the grid while less than this is stored ...
-        grid_charge_limit_wh: ... by at most this AC energy in the slot.
+        grid_charge_limit_wh: ... by at most this AC energy in the slot; up to the reserve it does not bind.
         surplus_charge_to_kwh: charge from the home's own surplus while less than this is stored.
         discharge_to_load_down_to_kwh: cover the home's need while more than this is stored.
         discharge_to_export_down_to_kwh: export while more than this is stored.
@@ -129,9 +129,10 @@ def _wanted_wh(
     def above(level_kwh: Floats) -> Floats:
         return np.maximum(stored_kwh - np.maximum(level_kwh, bank.reserve_kwh), 0.0) * out_of
 
-    # The grid adds to the surplus only what is missing to its own, lower level.
+    # The grid adds to the surplus only what is missing to its own, lower level; after an outage, all up to the reserve.
     from_surplus = np.minimum(np.minimum(surplus, room(mode.surplus_charge_to_kwh)), bank.max_slot_wh)
     from_grid = np.minimum(np.maximum(room(mode.grid_charge_to_kwh) - from_surplus, 0.0), mode.grid_charge_limit_wh)
+    from_grid = np.maximum(from_grid, room(bank.reserve_kwh) - from_surplus)
     charge = np.minimum(from_surplus + from_grid, bank.max_slot_wh)
 
     # Energy above the level for export may leave whatever the load is; energy above the level for load only for it.

@@ -21,7 +21,7 @@ from client.planner import (
     scenario_mean,
     stored_value,
 )
-from client.rules import near_outlook, near_plan, rule_mode, rule_offers, rule_plan
+from client.rules import expects_surplus, near_outlook, near_plan, rule_mode, rule_offers, rule_plan
 from client.selling import expected_purchases, expected_sales, limit_worth_uusd, local_days, sellable_wh
 from client.trading import Offers, Position
 from common.clock import local_of
@@ -104,7 +104,7 @@ class Decider:
     def _by_rule(self, known: Known, quote: Quote) -> Decision:
         """The time-of-use rule; cars charge as evenly as with the planner."""
         outlook, paces = known.outlook, known.paces_wh
-        mode = rule_mode(self._bank, self._peak(quote.slot))
+        mode = rule_mode(self._bank, self._peak(quote.slot), expects_surplus(known.with_cars))
         prices = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
         steps = (rule_offers(known.plan, prices, self._sell_left(quote.slot), self._rules),)
         return Decision(

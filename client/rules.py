@@ -2,7 +2,7 @@
 
 ``3h`` plans as exactly as the planner does, but knows nothing of what comes after three hours and gives what is then
 stored no value.  ``rule`` does not plan: it stores its own surplus, fills the battery before the peak window and
-follows the load in it.  Both take part in the market as all homes do.
+follows the load in it, with solar at all other times, too.  Both take part in the market as all homes do.
 """
 
 from __future__ import annotations
@@ -51,25 +51,34 @@ def near_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: in
     )
 
 
-def rule_mode(bank: BatteryBank, peak: Bools) -> Mode:
+def expects_surplus(outlook: Outlook) -> Bools:
+    """Whether each home expects to have more sun than it uses at some time of its outlook, shape ``(H,)``."""
+    sunny: Bools = np.any(scenario_mean(np.moveaxis(outlook.net_wh, 1, 2)) < 0, axis=1)
+    return sunny
+
+
+def rule_mode(bank: BatteryBank, peak: Bools, sunny: Bools) -> Mode:
     """Battery mode of the rule for a slot.
 
     Args:
         bank: the batteries.
         peak: whether the tariff's peak window is on in the slot and in those after it, at least a day, shape ``(T,)``.
+        sunny: whether each home expects a surplus, shape ``(H,)``.
 
     Returns:
-        Always: charge from the own surplus. In the peak window, and where no peak comes: follow the load. In the four
-        hours before the window: charge from the grid, an eighth of the battery a slot.
+        Always: charge from the own surplus. In the four hours before the peak window: charge from the grid, an eighth
+        of the battery a slot. In the window, and where no peak comes: follow the load. At other times a sunny home
+        follows its load, too, to have room for the sun; another one would only have to buy again what it gives.
     """
-    follows = bool(peak[0]) or not peak[:DAY_SLOTS].any()
-    fills = not follows and bool(peak[: FILL_SLOTS + 1].any())
+    waits = not peak[0] and bool(peak[:DAY_SLOTS].any())
+    fills = not peak[0] and bool(peak[: FILL_SLOTS + 1].any())
+    follows = sunny & (not fills) if waits else np.ones(len(bank), np.bool_)
     pace_wh = bank.usable_kwh / bank.one_way_efficiency / FILL_SLOTS * WH_PER_KWH
     return Mode(
         grid_charge_to_kwh=bank.ceiling_kwh if fills else bank.reserve_kwh,
         grid_charge_limit_wh=np.minimum(pace_wh, bank.max_slot_wh) if fills else np.zeros(len(bank)),
         surplus_charge_to_kwh=bank.ceiling_kwh,
-        discharge_to_load_down_to_kwh=bank.reserve_kwh if follows else bank.ceiling_kwh,
+        discharge_to_load_down_to_kwh=np.where(follows, bank.reserve_kwh, bank.ceiling_kwh),
         discharge_to_export_down_to_kwh=bank.ceiling_kwh,
     )
 
@@ -86,8 +95,9 @@ def rule_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, peak: Boo
     """
     expected = np.rint(scenario_mean(np.moveaxis(outlook.net_wh[:, :, :slots], 1, 2))).astype(np.int64)
     need, charge, surplus = np.zeros((3, len(bank), slots), np.int64)
+    sunny = expects_surplus(outlook)
     for t in range(slots):
-        flow = follow(bank, stored_kwh, expected[:, t], rule_mode(bank, peak[t:]))
+        flow = follow(bank, stored_kwh, expected[:, t], rule_mode(bank, peak[t:], sunny))
         stored_kwh = flow.stored_kwh
         meter = expected[:, t] + flow.charge_wh - flow.discharge_wh
         need[:, t], surplus[:, t] = np.maximum(meter, 0), np.maximum(-meter, 0)
@@ -103,10 +113,15 @@ def rule_offers(plan: PlannedFlows, prices_uusd: tuple[int, int], sell_left_wh: 
         prices_uusd: the tariff's import and export price of the slot, u$/kWh.
         sell_left_wh: what is left of the day's sell limit, injected Wh, shape ``(H,)``.
         rules: of the market; a seller is paid for what is delivered of the injected energy.
+
+    Returns:
+        The orders; none on a side that no price of the market can serve better than the tariff.
     """
+    (most, export), least = prices_uusd, rules.least_price_uusd(prices_uusd[1])
     buy, sell = plan.need_wh[:, 0], np.minimum(np.rint(plan.surplus_wh[:, 0, 0]), np.maximum(sell_left_wh, 0))
-    if prices_uusd[1] > prices_uusd[0]:
-        buy, sell = np.zeros_like(buy), np.zeros_like(sell)  # where exporting pays nobody trades
-    least = int(np.ceil(prices_uusd[1] / rules.delivered_share))
-    limit = np.where(sell > 0, least, prices_uusd[0])
-    return Offers(buy, sell.astype(np.int64), np.clip(limit, rules.floor_uusd, rules.ceiling_uusd).astype(np.int64))
+    if most < max(rules.floor_uusd, export):  # where exporting pays more than importing costs nobody trades
+        buy = np.zeros_like(buy)
+    if least > min(rules.ceiling_uusd, most):
+        sell = np.zeros_like(sell)
+    limit = np.clip(np.where(sell > 0, least, most), rules.floor_uusd, rules.ceiling_uusd)
+    return Offers(buy, sell.astype(np.int64), limit.astype(np.int64))

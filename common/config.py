@@ -95,6 +95,14 @@ class MarketRules:
         """Most energy that arrives when at most ``injected_wh`` is injected."""
         return injected_wh * (self.loss_den - self.loss_num) // self.loss_den
 
+    def least_price_uusd(self, export_uusd: Energy) -> Energy:
+        """Lowest price of a delivered kWh that pays its seller what exporting would, u$/kWh; rounded up.
+
+        Args:
+            export_uusd: what the grid pays for an injected kWh.
+        """
+        return -(-export_uusd * self.loss_den // (self.loss_den - self.loss_num))
+
     @property
     def delivered_share(self) -> float:
         """Delivered over injected energy: 0.95."""

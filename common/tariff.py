@@ -38,7 +38,7 @@ _PriceTable = Annotated[list[_HourlyPrices], Field(min_length=12, max_length=12)
 class _Tier(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     rate: _Price
-    adj: float = 0.0
+    adj: Annotated[float, Field(ge=-_MOST_USD, le=_MOST_USD)] = 0.0
     sell: _Price | None = None
 
 
@@ -192,10 +192,11 @@ def _check(tariff: Tariff, path: Path) -> None:
         )
     for number in sorted(periods):
         tier = tariff.energyratestructure[number][0]
-        if tier.rate + tier.adj < 0:
+        if not 0 <= tier.rate + tier.adj <= _MOST_USD:
+            beyond = "below 0" if tier.rate + tier.adj < 0 else f"above {_MOST_USD:g}"
             raise UserError(
                 f"tariff file {path}: energyratestructure.{number}: the import price (rate {tier.rate} + adj "
-                f"{tier.adj}) is below 0; only prices of 0 and above are understood"
+                f"{tier.adj}) is {beyond}; only prices from 0 to {_MOST_USD:g} $/kWh are understood"
             )
         if tariff.export_usd_per_kwh_by_hour is None and tariff._export_usd(tier) is None:
             raise UserError(

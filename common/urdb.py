@@ -14,6 +14,12 @@ from typing import Any
 from common.errors import UserError
 
 _SHOWN = 5
+_CHARGES = {
+    "flatdemandstructure": "demand charges",
+    "demandratestructure": "demand charges by time of use",
+    "coincidentratestructure": "charges for the utility's peak",
+}
+"""Charges that a bill per kWh leaves out, each a list of periods, which are lists of tiers."""
 
 
 def tariff_fields(raw: object, where: str, stem: str) -> dict[str, Any]:
@@ -25,15 +31,16 @@ def tariff_fields(raw: object, where: str, stem: str) -> dict[str, Any]:
         stem: the file's name without its ending: the label of a tariff without one.
 
     Raises:
-        UserError: not one tariff.
+        UserError: not one tariff, or one with a date or charges that cannot be read.
     """
     fields = _only_one(raw, where)
+    _check_charges(fields, where)
     label = str(fields.get("label") or stem)
     found: dict[str, Any] = {
         "label": label,
         "name": str(fields.get("name") or label),
         "utility": str(fields.get("utility") or "unknown"),
-        "effective_date": _date(fields.get("startdate")) or "unknown",
+        "effective_date": _date(fields.get("startdate"), where) or "unknown",
         "source": str(fields.get("uri") or where),
         "notes": str(fields.get("energycomments") or ""),
     }
@@ -88,18 +95,30 @@ def left_out(fields: Mapping[str, Any]) -> list[str]:
     if tiered:
         first = tiered[0][0]
         parts.append(f"the prices above the first tier ({first.get('max', '?')} {first.get('unit') or 'kWh'})")
-    for key, name in (
-        ("flatdemandstructure", "demand charges"),
-        ("demandratestructure", "demand charges by time of use"),
-        ("coincidentratestructure", "charges for the utility's peak"),
-    ):
+    for key, name in _CHARGES.items():
         if any(tier.get("rate") or tier.get("adj") for period in fields.get(key) or [] for tier in period):
             parts.append(name)
     return parts
 
 
-def _date(seconds: object) -> str:
+def _check_charges(fields: Mapping[str, Any], where: str) -> None:
+    for key in _CHARGES:
+        periods = fields.get(key) or []
+        known = isinstance(periods, list) and all(isinstance(period, list) for period in periods)
+        if not known or not all(isinstance(tier, Mapping) for period in periods for tier in period):
+            raise UserError(
+                f"tariff file {where}: {key}: expected a list of periods, each a list of tiers such as "
+                '[{"rate": 2.5}], in $/kW'
+            )
+
+
+def _date(seconds: object, where: str) -> str:
     """ISO date of a URDB date; as it stands where it is no number, empty for nothing."""
     if isinstance(seconds, int | float) and not isinstance(seconds, bool):
-        return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+        try:
+            return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+        except (OSError, OverflowError, ValueError):
+            raise UserError(
+                f"tariff file {where}: startdate: {seconds} is no date; expected seconds since 1970"
+            ) from None
     return str(seconds) if seconds else ""

@@ -68,12 +68,15 @@ def _trades(books: Books, rules: MarketRules) -> list[Discrepancy]:
     amount_nusd = trades["delivered_wh"] * trades["price_uusd"]
     sized = trades["delivered_wh"].between(1, rules.lot_wh)
     bounded = trades["price_uusd"].between(rules.floor_uusd, rules.ceiling_uusd)
+    least_uusd = rules.least_price_uusd(np.asarray(_of_slot(books, "export_uusd", trades), np.int64))
+    fair = trades["price_uusd"].between(least_uusd, _of_slot(books, "import_uusd", trades))
     who = "trade {trade_id}: "
     return [
         *_found("trade-once", trades, trades["trade_id"].duplicated(), who + "booked twice"),
         *_found("trade-parties", trades, trades["buyer"] == trades["seller"], who + "{buyer} trades with itself"),
         *_found("trade-lot", trades, ~sized, who + f"{{delivered_wh}} Wh, expected 1 to {rules.lot_wh}"),
         *_found("trade-bounds", trades, ~bounded, who + "{price_uusd} u$/kWh is outside of the market's bounds"),
+        *_found("trade-tariff", trades, ~fair, who + "{price_uusd} u$/kWh is worse for a side than the grid"),
         *_found("trade-amount", trades, trades["amount_nusd"] != amount_nusd, who + "amount is not energy x price"),
     ]
 

@@ -27,13 +27,14 @@ class Mechanism(Protocol):
     def one_price(self) -> bool: ...  # noqa: D102
 
     def posted_price(
-        self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules
+        self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, stored_uusd: int, rules: MarketRules
     ) -> int:
         """Price of a slot that central broadcasts, u$ per delivered kWh, within floor and ceiling.
 
         Args:
             surplus_wh, need_wh: what homes expect to export and import at the tariff alone, Wh.
             import_uusd, export_uusd: the tariff in the slot, u$/kWh.
+            stored_uusd: what a kWh will be worth that is stored in the slot.
             rules: of the market.
         """
         ...

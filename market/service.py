@@ -20,7 +20,7 @@ from market.ledger import Ledger
 from market.mechanism import Mechanism
 from market.mechanisms import SDR
 from market.order import OrderRefusal, Registry, admit
-from market.settlement import Settlement, SlotPrices, metered_trades, priced, settle
+from market.settlement import Settlement, SlotPrices, metered_trades, priced, settle, trades_at
 from market.trades import TradeBook, traded_by_home
 
 
@@ -96,7 +96,7 @@ class MarketService:
         prices = SlotPrices(slot, price_uusd, *self._tariff_uusd[slot])
         most_orders = MECHANISMS[self._mechanism.name]
         book, refusals = admit(orders, slot, self._sold_today_wh, self._registry, self._rules, most_orders)
-        trades = self._mechanism.clear(price_uusd, book, self._rules, self._seed)
+        trades = trades_at(prices, book, self._rules, self._seed, self._mechanism)
         prices = priced(prices, trades, self._mechanism)
         self._open = Clearing(prices, price_uusd, book, refusals, trades, _fills(trades))
         return self._open

@@ -130,6 +130,23 @@ def priced(prices: SlotPrices, trades: TradeBook, mechanism: Mechanism) -> SlotP
     return prices
 
 
+def trades_at(prices: SlotPrices, book: OrderBook, rules: MarketRules, seed: int, mechanism: Mechanism) -> TradeBook:
+    """Trades of a slot, none of them worse for a side than the grid: whatever a home's limit is, and at any price.
+
+    So there are none where exporting pays more than importing costs.
+
+    Args:
+        prices: of the slot, with the price that was broadcast.
+        book: orders of the slot.
+        rules: of the market.
+        seed: of the hash order.
+        mechanism: of the market.
+    """
+    least_uusd, most_uusd = rules.least_price_uusd(prices.export_uusd), prices.import_uusd
+    limit = np.where(book.sells, np.maximum(book.limit_uusd, least_uusd), np.minimum(book.limit_uusd, most_uusd))
+    return mechanism.clear(prices.price_uusd, replace(book, limit_uusd=limit), rules, seed)
+
+
 def metered_trades(
     prices: SlotPrices,
     meters: Mapping[str, Meter],
@@ -144,7 +161,7 @@ def metered_trades(
     Each home that metered a net import bids for all of it, each that metered a net export offers it, up to what is
     left of its daily limit. A home's orders matter only by their limits: its energy is laid along its orders on that
     side, from the most eager one, and what goes beyond them has the last one's limit; without orders on that side the
-    limit is the broadcast price. A home whose meter is missing does not trade.
+    limit is the broadcast price. No limit goes beyond the tariff. A home whose meter is missing does not trade.
 
     Args:
         prices: of the slot, with the price that was broadcast.
@@ -171,7 +188,7 @@ def metered_trades(
         rows.append((*side, left_wh, last_uusd))
     home, sells, energy, limit = np.array([row for row in rows if row[2] > 0], np.int64).reshape(-1, 4).T
     positions = OrderBook(book.homes, prices.slot, home, sells.astype(np.bool_), energy, limit)
-    return mechanism.clear(prices.price_uusd, positions, rules, seed)
+    return trades_at(prices, positions, rules, seed, mechanism)
 
 
 def _settle_home(home_id: str, meter: Meter | None, bought_wh: int, sold_wh: int) -> SettledMeter:

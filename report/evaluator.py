@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from common.books import Books
@@ -98,23 +99,27 @@ def observe(homes: Homes, books: Books) -> Observed:
     starts = np.unique(books.totals["day_slot"].to_numpy(np.int64))
     load, pv, stored = (np.zeros((len(ids), len(slots)), np.int64) for _ in range(3))
     dark = np.stack([homes.dark(home, slots) for home in ids]) if ids else np.zeros((0, len(slots)), np.bool_)
+    meters = books.meters[books.meters["estimated"] == 0]
+    metered = _table(meters.assign(net_wh=meters["import_wh"] - meters["export_wh"]), "slot", "net_wh", ids, slots)
+    said = np.nan_to_num(_table(books.totals, "day_slot", "stored_start_wh", ids, starts))
     for i, home in enumerate(ids):
         load[i], pv[i] = homes.load_and_pv_wh(home, slots)
-        mine = books.meters[(books.meters["home_id"] == home) & (books.meters["estimated"] == 0)].set_index("slot")
-        metered = (mine["import_wh"] - mine["export_wh"]).reindex(slots)
         # A slot whose meter did not come tells nothing of the battery: as if it stood still.
-        drawn = load[i] + homes.car_change_wh(home, slots) - pv[i]
-        battery_wh = metered.to_numpy(np.float64, na_value=np.nan) - drawn
-        battery_wh = np.nan_to_num(battery_wh)
+        battery_wh = np.nan_to_num(metered[i] - (load[i] + homes.car_change_wh(home, slots) - pv[i]))
         efficiency = homes.batteries[home].one_way_efficiency
         change = np.where(battery_wh > 0, battery_wh * efficiency, battery_wh / efficiency)
-        said = books.totals[books.totals["home_id"] == home].set_index("day_slot")["stored_start_wh"]
-        for start, after in zip(starts, [*starts[1:], np.iinfo(np.int64).max], strict=True):
+        for start_wh, start, after in zip(said[i], starts, [*starts[1:], np.iinfo(np.int64).max], strict=True):
             part = (slots >= start) & (slots < after)
-            course = _course(float(said.get(start, 0.0)), change[part], dark[i, part], homes.batteries[home])
+            course = _course(float(start_wh), change[part], dark[i, part], homes.batteries[home])
             stored[i, part] = np.rint(course).astype(np.int64)
     capacity = np.array([round(homes.batteries[home].capacity_kwh * WH_PER_KWH) for home in ids], np.int64)
     return Observed(slots=slots, load_wh=load, pv_wh=pv, stored_wh=stored, capacity_wh=capacity, dark=dark)
+
+
+def _table(frame: pd.DataFrame, columns: str, values: str, ids: list[str], at: Integers) -> NDArray[np.float64]:
+    """A column of a table with a row for each home and time, shape ``(homes, times)``; NaN where there is none."""
+    wide = frame.pivot(index="home_id", columns=columns, values=values)
+    return wide.reindex(index=ids, columns=at).to_numpy(np.float64)
 
 
 def _course(

@@ -133,8 +133,9 @@ def ratio(part: Floats, whole: Floats, follow: bool) -> Estimate:
 def _losses(outcomes: Sequence[DayOutcome]) -> NDArray[np.int64]:
     """What each home paid beyond its battery alone, n$, shape ``(days, homes)``; 0 on days that it did not report."""
     ids = sorted({home for outcome in outcomes for home in outcome.paid.home_ids})
+    column = {home: i for i, home in enumerate(ids)}
     losses = np.zeros((len(outcomes), len(ids)), np.int64)
     for row, paid in enumerate(outcome.paid for outcome in outcomes):
-        columns = [ids.index(home) for home in paid.home_ids]
+        columns = [column[home] for home in paid.home_ids]
         losses[row, columns] = (paid.p2p_nusd - paid.battery_only_nusd) * paid.reported
     return losses

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from common.config import MarketRules
+from common.config import BatterySpec, MarketRules
 from common.messages import MOST_WH
 from common.tariff import charge_windows
 from market.mechanism import Mechanism
@@ -22,14 +22,17 @@ def price_curve(
 ) -> tuple[int, ...]:
     """The price that the mechanism posts in each slot.
 
+    What is stored will be worth at least the lowest import price, less the loss of a battery.
+
     Args:
         surplus_wh, need_wh: sums of the homes' plans, Wh, shape ``(T,)``.
         import_uusd, export_uusd: the tariff, u$/kWh, shape ``(T,)``.
         rules: of the market.
         mechanism: of the market.
     """
+    stored_uusd = int(import_uusd.min() * BatterySpec().round_trip_efficiency)
     slots = zip(surplus_wh.tolist(), need_wh.tolist(), import_uusd.tolist(), export_uusd.tolist(), strict=True)
-    return tuple(mechanism.posted_price(*slot, rules) for slot in slots)
+    return tuple(mechanism.posted_price(*slot, stored_uusd, rules) for slot in slots)
 
 
 def wanted_wh(surplus_wh: Ints, need_wh: Ints, sellers: int, rules: MarketRules) -> tuple[int, ...]:
@@ -73,12 +76,16 @@ def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[floa
 
     The charging of a window is poured like water over the rest of the community's net import in the window's cheapest
     slots, so that together they are as flat as can be: neighbours' sun, where it is expected, is filled first.  It
-    never stands higher than the head-room under the
-    community's usual peak.  A window ends where the import price rises; the client has the same rule
-    (:func:`common.tariff.charge_windows`).
+    never stands higher than the head-room under the community's usual peak.  A window ends where the import price
+    rises; the client has the same rule (:func:`common.tariff.charge_windows`).
+
+    Plans name of a home's sun only what its sell limit lets it sell, so the guard does not see the rest.  Bills
+    hardly feel it: neighbours may not buy that sun, and charging at the same import price costs the same in any slot.
+    What is missed is flatness: more charging could stand in the slots of that sun, and less beside them.
 
     Args:
-        net_wh: the community's planned import less its planned export, Wh, shape ``(T,)``, in which ...
+        net_wh: the community's planned import less what it plans to export within the sell limits, Wh, shape ``(T,)``,
+            in which ...
         charge_wh: ... this much import is charged into batteries.
         import_uusd: import prices, u$/kWh, shape ``(T,)``.
 

@@ -83,6 +83,7 @@ class MarketFedAvg(FedAvg):
         self._rule, self._least = make_rule(config, config.homes), least_homes(config)
         self._model = ArrayRecord()
         self._homes_of: dict[int, tuple[str, ...]] = {}
+        self._node_of: dict[str, int] = {}
         self.drawn = Drawn((), ())
         self.accepted: dict[str, MetricRecord] = {}
         self.sent_bytes: dict[str, int] = {}
@@ -103,6 +104,7 @@ class MarketFedAvg(FedAvg):
                 self._warn(f"node {node} claims a household that is held already; the second claim is ignored")
             self._homes_of[node] = tuple(fresh)
             cards |= fresh
+        self._node_of = {home: node for node in self.nodes for home in self._homes_of[node]}
         return [cards[home] for home in sorted(cards)]
 
     def configure_begin(self, begin: Begin) -> list[Message]:
@@ -116,16 +118,13 @@ class MarketFedAvg(FedAvg):
 
     def configure_slot(self, request: SlotRequest) -> list[Message]:
         """Settle a slot, quote the next; a node gets the fills of its own households only."""
+        if request.settle is None:
+            return self._to_nodes(self.nodes, "query.slot", request)
+        fills, refused_orders = self._by_node(request.settle.fills), self._by_node(request.settle.refused)
         messages = []
         for node in self.nodes:
-            own = request
-            if request.settle is not None:
-                mine = self._homes_of[node]
-                parts = {
-                    "fills": tuple(fill for fill in request.settle.fills if fill.home_id in mine),
-                    "refused": tuple(order for order in request.settle.refused if order.home_id in mine),
-                }
-                own = request.model_copy(update={"settle": request.settle.model_copy(update=parts)})
+            parts = {"fills": tuple(fills[node]), "refused": tuple(refused_orders[node])}
+            own = request.model_copy(update={"settle": request.settle.model_copy(update=parts)})
             messages += self._to_nodes([node], "query.slot", own)
         return messages
 
@@ -147,7 +146,8 @@ class MarketFedAvg(FedAvg):
 
     def configure_key(self, fit: Fit, known: Collection[str]) -> list[Message]:
         """Ask the nodes of homes whose key is not known for their keys."""
-        return self._to_nodes([n for n in self.nodes if not set(self._homes_of[n]) <= set(known)], "query.key", fit)
+        missing = self._node_of.keys() - known
+        return self._to_nodes(sorted({self._node_of[home] for home in missing}), "query.key", fit)
 
     def aggregate_key(self, replies: Mapping[int, Message]) -> list[HomeKey]:
         """Keys of the homes."""
@@ -169,8 +169,7 @@ class MarketFedAvg(FedAvg):
 
     def aggregate_fit(self, replies: Mapping[int, Message]) -> list[dict[str, NDArray[np.float64]]]:
         """The homes' statistics that may enter the sum, in the order of the homes' ids."""
-        everyone = [home for node in self.nodes for home in self._homes_of[node]]
-        sent = {home: arrays for home, arrays, _, _ in self._updates(replies, everyone)}
+        sent = {home: arrays for home, arrays, _, _ in self._updates(replies, self._node_of)}
         sound = well_formed(sent, self._warn)
         return [{name: array.numpy() for name, array in sent[home].items()} for home in sorted(sound)]
 
@@ -186,14 +185,13 @@ class MarketFedAvg(FedAvg):
             arrays: the global model.
             refresh: whether the other nodes are sent the model, too, to renew their forecast.
         """
-        homes = {home: node for node in self.nodes for home in self._homes_of[node]}
-        self.drawn, self._model = draw(self._config, homes, fit.turn), arrays
+        self.drawn, self._model = draw(self._config, self._node_of, fit.turn), arrays
         if not self.drawn.present:
             return []
         content = prepare(self._rule, fit.turn, len(self.drawn.present), arrays, pack(fit).config_records[RECORD])
-        messages = []
+        messages, present = [], frozenset(self.drawn.present)
         for node in self.nodes:
-            mine = tuple(home for home in self._homes_of[node] if home in self.drawn.present)
+            mine = tuple(home for home in self._homes_of[node] if home in present)
             if not mine:
                 messages += self._to_nodes([node], "query.refresh", fit, arrays) if refresh else []
                 continue
@@ -285,11 +283,19 @@ class MarketFedAvg(FedAvg):
             except WireError as error:
                 self._warn(f"reply of node {node} ({', '.join(self.homes_of(node))}): {error}")
 
+    def _by_node(self, entries: Iterable[Entry]) -> Mapping[int, list[Entry]]:
+        """Entries about households, by the node that holds them."""
+        parts: dict[int, list[Entry]] = {node: [] for node in self.nodes}
+        for entry in entries:
+            if entry.home_id in self._node_of:
+                parts[self._node_of[entry.home_id]].append(entry)
+        return parts
+
     def _own(self, node: int, entries: Iterable[Entry]) -> list[Entry]:
         """Entries about households that the node holds; a node cannot speak for another's."""
         kept = []
         for entry in entries:
-            if entry.home_id in self._homes_of.get(node, ()):
+            if self._node_of.get(entry.home_id) == node:
                 kept.append(entry)
             else:
                 self._warn(f"node {node} answered for household {entry.home_id}, which is not its own; ignored")
@@ -309,10 +315,10 @@ class MarketFedAvg(FedAvg):
         self, replies: Mapping[int, Message], homes: Collection[str]
     ) -> Iterable[tuple[str, ArrayRecord, MetricRecord, Message]]:
         """What was sent for ``homes``, in the order of their ids."""
-        found = []
+        found, asked = [], frozenset(homes)
         for node in self._answering(replies):
             content = replies[node].content
-            for home in (home for home in self.homes_of(node) if home in homes):
+            for home in (home for home in self.homes_of(node) if home in asked):
                 arrays = content.array_records.get(f"{ARRAYS}:{home}")
                 metrics = content.metric_records.get(f"{METRICS}:{home}", MetricRecord())
                 if arrays is None:

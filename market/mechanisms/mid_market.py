@@ -22,7 +22,7 @@ class MidMarket:
     one_price: bool = True
 
     def posted_price(  # noqa: D102
-        self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules
+        self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, stored_uusd: int, rules: MarketRules
     ) -> int:
         middle = (import_uusd + export_uusd) // 2
         return min(max(middle, rules.floor_uusd), highest_price(import_uusd, rules))

@@ -14,32 +14,39 @@ _UNDER_IMPORT = 8
 needs more likely than price over import price, and at a cent under the tariff that is next to nothing."""
 
 
-def sdr_price(surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules) -> int:
+def sdr_price(
+    surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, stored_uusd: int, rules: MarketRules
+) -> int:
     """Price of a slot by the supply-demand ratio.
 
-    With r = deliverable surplus / need: ``v r + import (1 - r)`` where ``v = import export / ((import - export) r +
-    export)``, and the floor once r reaches 1 (Liu et al., Energy-sharing model with price-based demand response for
-    microgrids of peer-to-peer prosumers, IEEE Trans. Power Systems 32(5), 2017).
+    With r = deliverable surplus / need: ``v r + import (1 - r)`` where ``v = import least / ((import - least) r +
+    least)``, and the lowest price once r reaches 1 (Liu et al., Energy-sharing model with price-based demand response
+    for microgrids of peer-to-peer prosumers, IEEE Trans. Power Systems 32(5), 2017).  There ``least`` is the export
+    price; among homes with batteries it is what a seller would else get by storing, where that is more.
 
     Args:
         surplus_wh, need_wh: what homes expect to export and import at the tariff alone, Wh.
         import_uusd, export_uusd: the tariff in the slot, u$/kWh.
+        stored_uusd: what a kWh will be worth that is stored in the slot.
         rules: the market's floor and ceiling, and its loss.
 
     Returns:
-        u$ per delivered kWh, between the market's floor and an eighth under the import price (or the ceiling).  The
-        latter where exporting pays what a neighbour could: then nobody sells, and no price would change that.
+        u$ per delivered kWh, at most an eighth under the import price (or the ceiling); within that at least the
+        market's floor, and what pays a seller as much as exporting or storing.  The highest where exporting pays what a neighbour
+        could: then nobody sells, and no price would change that.
     """
     highest = highest_price(import_uusd, rules)
+    least = min(max(export_uusd, stored_uusd), import_uusd)
+    lowest = min(max(rules.floor_uusd, rules.least_price_uusd(export_uusd), least), highest)
     deliverable = rules.deliverable_wh(surplus_wh)
     if deliverable == 0 or export_uusd >= import_uusd * rules.delivered_share:
         return highest
     if deliverable >= need_wh:
-        return rules.floor_uusd
+        return lowest
     ratio = deliverable / need_wh
-    sold_at = import_uusd * export_uusd / ((import_uusd - export_uusd) * ratio + export_uusd)
+    sold_at = import_uusd * least / ((import_uusd - least) * ratio + least)
     price = round(sold_at * ratio + import_uusd * (1 - ratio))
-    return min(max(price, rules.floor_uusd), highest)
+    return min(max(price, lowest), highest)
 
 
 def highest_price(import_uusd: int, rules: MarketRules) -> int:
@@ -66,9 +73,9 @@ class PostsRatioPrice:
     """What broadcasts the price of the supply-demand ratio: ``sdr`` to match at it, an auction as an indication."""
 
     def posted_price(  # noqa: D102
-        self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, rules: MarketRules
+        self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, stored_uusd: int, rules: MarketRules
     ) -> int:
-        return sdr_price(surplus_wh, need_wh, import_uusd, export_uusd, rules)
+        return sdr_price(surplus_wh, need_wh, import_uusd, export_uusd, stored_uusd, rules)
 
 
 @dataclass(frozen=True)

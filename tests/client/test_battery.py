@@ -68,6 +68,23 @@ def test_the_mode_is_obeyed(case, net):
         assert after >= min(mode.discharge_to_load_down_to_kwh[0], mode.discharge_to_export_down_to_kwh[0]) - 1e-9
 
 
+@given(cases(), NET_WH, SHARE)
+def test_below_its_reserve_it_is_filled_up_at_full_power_whatever_the_mode(case, net, share):
+    """After an outage: against an oracle that adds the Wh one by one."""
+    spec, bank, _, mode = case
+    stored = share * bank.reserve_kwh
+    charge, discharge, after = _after(bank, stored, net, mode)
+    assert after <= spec.ceiling_kwh + 1e-9
+    missing_wh = 0
+    while missing_wh < spec.max_slot_kwh * 1000 and stored[0] + (missing_wh + 1) * spec.one_way_efficiency / 1000 <= (
+        spec.reserve_kwh - 1e-9
+    ):
+        missing_wh += 1
+    assert charge >= missing_wh
+    if missing_wh:
+        assert discharge == 0
+
+
 @given(cases(), NET_WH, st.integers(0, 3_000))
 def test_more_need_never_stores_more(case, net, more):
     _, bank, stored, mode = case

@@ -5,8 +5,17 @@ import pytest
 
 from client.battery import BatteryBank, follow
 from client.outlook import Outlook
-from client.planner import indicative_plan, stored_value
-from client.rules import FILL_SLOTS, LOOK_AHEAD_SLOTS, near_outlook, near_plan, rule_mode, rule_offers, rule_plan
+from client.planner import PlannedFlows, indicative_plan, stored_value
+from client.rules import (
+    FILL_SLOTS,
+    LOOK_AHEAD_SLOTS,
+    expects_surplus,
+    near_outlook,
+    near_plan,
+    rule_mode,
+    rule_offers,
+    rule_plan,
+)
 from common.config import BatterySpec, MarketRules
 
 BANK = BatteryBank.of([BatterySpec(), BatterySpec(capacity_kwh=0.0), BatterySpec(capacity_kwh=4.0)])
@@ -53,19 +62,34 @@ def peak_in(slots):
     return peak
 
 
+@pytest.mark.parametrize("sunny", [True, False])
 @pytest.mark.parametrize(
     ("slots", "charges", "discharges"),
-    [(0, False, True), (1, True, False), (FILL_SLOTS, True, False), (FILL_SLOTS + 1, False, False),
-     (40, False, False), (60, False, True), (None, False, True)],
+    [(0, False, True), (1, True, False), (FILL_SLOTS, True, False), (FILL_SLOTS + 1, False, None),
+     (40, False, None), (60, False, True), (None, False, True)],
 )  # fmt: skip
-def test_the_rule_fills_before_the_peak_and_follows_the_load_in_it(slots, charges, discharges):
+def test_the_rule_fills_before_the_peak_and_follows_the_load_in_it(slots, charges, discharges, sunny):
+    """Before the four hours of filling a home that expects a surplus follows its load, too; one without keeps all."""
+    discharges = sunny if discharges is None else discharges
     half = BANK.reserve_kwh + 0.5 * BANK.usable_kwh
-    mode = rule_mode(BANK, peak_in(slots))
+    mode = rule_mode(BANK, peak_in(slots), np.full(3, sunny))
     need = follow(BANK, half, np.array([900, 900, 900]), mode)
     assert (need.charge_wh > 0).tolist() == [charges, False, charges]
     assert (need.discharge_wh > 0).tolist() == [discharges, False, discharges]
     surplus = follow(BANK, half, np.array([-900, -900, -900]), mode)
     assert (surplus.charge_wh[[0, 2]] >= 900).all() and not surplus.discharge_wh.any()
+
+
+def test_a_sunny_home_makes_room_for_the_next_morning():
+    """From a full battery at night: the home with sun has used it up by the morning, the other has it for the peak."""
+    net = np.full((2, 1, 108), 700.0)
+    net[0, :, 14:30] = -1_500
+    bank = BANK.homes(np.array([0, 0]))
+    outlook = Outlook(net, np.full(108, OFF_PEAK), np.full(108, EXPORT), OFF_PEAK)
+    assert expects_surplus(outlook).tolist() == [True, False]
+    plan = rule_plan(bank, bank.ceiling_kwh, outlook, peak_in(30), 48)
+    assert not plan.need_wh[0, :12].any() and (plan.need_wh[1, :30] == 700).all()
+    assert not plan.surplus_wh[0, 0, 14:19].any()
 
 
 def test_eight_slots_fill_an_empty_battery_and_its_plan_adds_up():
@@ -91,3 +115,15 @@ def test_the_rule_trades_what_it_plans_at_no_worse_than_the_tariff():
         "the market's floor is above the export price"
     )
     assert (offers.limit_uusd[offers.sell_wh == 0] == PEAK).all()
+
+
+@pytest.mark.parametrize(
+    ("imports", "exports"), [(50_000, 20_000), (1_200_000, 960_000), (OFF_PEAK, 267_000), (OFF_PEAK, 600_000)]
+)
+def test_the_rule_holds_where_the_market_cannot_match_the_tariff(imports, exports):
+    """An import price under the market's floor, a credit over its ceiling or near the import price: no order trades."""
+    plan = PlannedFlows(np.full((2, 1), 500), np.zeros((2, 1)), np.full((2, 1, 1), 500.0))
+    plan.need_wh[1] = plan.surplus_wh[0] = 0
+    offers = rule_offers(plan, (imports, exports), np.array([9_000, 9_000]), RULES)
+    assert (offers.buy_wh[0] == 0) == (imports < RULES.floor_uusd or exports > imports)
+    assert (offers.sell_wh[1] == 0) == (exports * 20 / 19 > min(imports, RULES.ceiling_uusd))

@@ -191,6 +191,21 @@ def test_what_an_export_earns_by_hour_by_tier_or_flat(tmp_path: Path) -> None:
             {"energyratestructure": [[{"rate": 0.1, "adj": -0.2}], [{"rate": 0.5}]]},
             r"rate 0\.1 \+ adj -0\.2\) is below 0",
         ),
+        ({"energyratestructure": [[{"rate": 0.1, "adj": 150}], [{"rate": 0.5}]]}, r"adj: .*not in cents"),
+        ({"energyratestructure": [[{"rate": 0.1}], [{"rate": 0.5, "adj": -11}]]}, r"adj: "),
+        (
+            {"energyratestructure": [[{"rate": 9.0, "adj": 2.0}], [{"rate": 0.5}]]},
+            r"rate 9\.0 \+ adj 2\.0\) is above 10",
+        ),
+        (
+            {"flatdemandstructure": [{"rate": 5}]},
+            r"flatdemandstructure: expected a list of periods, each a list of tiers",
+        ),
+        ({"demandratestructure": [[5]]}, r"demandratestructure: expected a list of periods"),
+        ({"coincidentratestructure": "none"}, r"coincidentratestructure: expected a list of periods"),
+        ({"startdate": 1e18}, r"startdate: 1e\+18 is no date; expected seconds since 1970"),
+        ({"startdate": -(10**30)}, r"startdate: -1000.* is no date"),
+        ({"startdate": float("nan")}, r"startdate: nan is no date"),
         ({"dgrules": "Net Metering", "export_usd_per_kwh": None}, r'exports earn the import price, give .* as "sell"'),
     ],
 )

@@ -59,6 +59,8 @@ def test_empty_books_are_in_order(tmp_path):
         ("trade-bounds", "trades", 0, {"price_uusd": 99_999}),
         ("trade-bounds", "trades", 0, {"price_uusd": 1_000_001}),
         ("trade-amount", "trades", 0, {"amount_nusd": 1}),
+        ("trade-tariff", "slots", 0, {"import_uusd": PRICE_UUSD - 1}),
+        ("trade-tariff", "slots", 0, {"export_uusd": 237_501}),
         ("trade-lot", "trades", 0, {"delivered_wh": 2_001}),
         ("trade-lot", "trades", 0, {"delivered_wh": 0}),
         ("trade-parties", "trades", 0, {"buyer": "s"}),

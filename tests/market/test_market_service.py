@@ -65,6 +65,21 @@ def test_the_daily_limit_holds_until_local_midnight(settlement, day):
         assert verify(ledger.books(), RULES) == []
 
 
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("settlement", ["firm", "metered"])
+def test_orders_beyond_the_tariff_trade_within_it_or_not_at_all(settlement, mechanism):
+    """August of a tariff that pays up to $1.19 for exports, with homes that buy at any price and sell for nothing."""
+    with Ledger("sqlite://") as ledger:
+        service = MarketService(RULES, load_tariff("pge-e-elec"), ledger, 0, settlement, MECHANISMS[mechanism])
+        service.register(HOMES)
+        for slot in day_slots(date(2025, 8, 13)):
+            orders = [order("b", "buy", 200, 2_000_000, slot), order("s", "sell", 200, 0, slot)]
+            service.clear(slot, PRICE_UUSD, orders)
+            service.settle(slot, {"b": meter(200, 0, slot), "s": meter(0, 200, slot)})
+        assert verify(ledger.books(), RULES, mechanism) == []
+        assert 30 <= ledger.books().trades["slot"].nunique() <= 36
+
+
 def test_a_service_that_starts_again_remembers_what_was_sold(tmp_path):
     with Ledger(tmp_path / "ledger.db") as ledger:
         assert trade_slot(service_of(ledger), NOON, 8_000) == (8_000, 0)
@@ -128,21 +143,21 @@ def test_the_same_seed_gives_the_same_books():
 def test_an_auction_books_the_price_it_found_and_fills_carry_it():
     with Ledger("sqlite://") as ledger:
         service = service_of(ledger, mechanism="uniform")
-        orders = [order("b", "buy", 190, 300_000), order("s", "sell", 100, 150_000), order("s", "sell", 100, 250_000)]
+        orders = [order("b", "buy", 190, 270_000), order("s", "sell", 100, 150_000), order("s", "sell", 100, 250_000)]
         clearing = service.clear(NOON, PRICE_UUSD, orders)
         settlement = service.settle(NOON, {})
         assert clearing.posted_uusd == PRICE_UUSD
-        assert {fill.price_uusd for fill in clearing.fills} == {275_000} == {settlement.prices.price_uusd}
+        assert {fill.price_uusd for fill in clearing.fills} == {260_000} == {settlement.prices.price_uusd}
         assert verify(ledger.books(), RULES, "uniform") == []
 
 
 def test_a_home_that_trades_at_several_prices_is_told_their_mean():
     with Ledger("sqlite://") as ledger:
         service = service_of(ledger, mechanism="pay-as-bid")
-        orders = [order("b", "buy", 190, 300_000), order("s", "sell", 100, 150_000), order("s", "sell", 100, 250_000)]
+        orders = [order("b", "buy", 190, 270_000), order("s", "sell", 100, 150_000), order("s", "sell", 100, 250_000)]
         clearing = service.clear(NOON, PRICE_UUSD, orders)
         service.settle(NOON, {})
-        assert {fill.price_uusd for fill in clearing.fills} == {250_000}
-        assert ledger.books().trades["price_uusd"].tolist() == [225_000, 275_000]
+        assert {fill.price_uusd for fill in clearing.fills} == {235_000}
+        assert ledger.books().trades["price_uusd"].tolist() == [210_000, 260_000]
         assert verify(ledger.books(), RULES, "pay-as-bid") == []
         assert {found.rule for found in verify(ledger.books(), RULES, "uniform")} == {"trade-price"}

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from market_cases import NOON, PRICE_UUSD, RULES, books_of_orders, match, meter, meters_of_homes, order, seeds
@@ -111,12 +112,38 @@ def test_a_limit_that_excludes_the_price_keeps_a_home_out_of_metered_trades():
     assert metered_trades(PRICES, meters, [order("b", "sell", 1, PRICE_UUSD + 1)], {}, RULES, 0)
 
 
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize(
+    ("price", "imports", "exports"),
+    [
+        (422_600, 483_000, 1_130_000),  # an evening in which exporting pays more than importing costs
+        (100_000, 400_000, 200_000),  # a posted price at the floor, under the export credit
+        (100_000, 50_000, 20_000),  # an import price under the floor
+        (245_000, 280_000, 266_001),  # a neighbour who gets 95 % of it could not pay what the grid does
+    ],
+)
+def test_metered_energy_without_orders_is_not_traded_at_a_loss(mechanism, price, imports, exports):
+    prices = SlotPrices(NOON, price, imports, exports)
+    meters = {"b": meter(import_wh=2_000), "s": meter(export_wh=2_000)}
+    assert len(metered_trades(prices, meters, [], {}, RULES, 0, mechanism)) == 0
+    beyond = [order("b", "buy", 1, 2_000_000), order("s", "sell", 1, 0)]
+    trades = metered_trades(prices, meters, beyond, {}, RULES, 0, mechanism)
+    for trade in trades:
+        assert RULES.least_price_uusd(exports) <= trade.price_uusd <= imports
+
+
+def test_the_least_price_pays_what_the_grid_does():
+    for export in (0, 1, 18, 19, 20, 60_000, 1_190_000):
+        least = RULES.least_price_uusd(export)
+        assert (least - 1) * 95 < export * 100 <= least * 95
+
+
 def test_a_metered_position_is_laid_along_its_homes_ladder():
-    """The home that wants 100 Wh at 0.30 and 100 Wh more at 0.20 meters 300 Wh: 200 of them bid 0.20."""
-    ladder = [order("b", "buy", 100, 300_000), order("b", "buy", 100, 200_000)]
+    """The home that wants 100 Wh at 0.27 and 100 Wh more at 0.20 meters 300 Wh: 200 of them bid 0.20."""
+    ladder = [order("b", "buy", 100, 270_000), order("b", "buy", 100, 200_000)]
     meters = {"b": meter(import_wh=300), "s": meter(export_wh=1_000)}
     trades = metered_trades(PRICES, meters, [*ladder, order("s", "sell", 1, 150_000)], {}, RULES, 0, "pay-as-bid")
-    assert [(t.delivered_wh, t.price_uusd) for t in trades] == [(100, 225_000), (200, 175_000)]
+    assert [(t.delivered_wh, t.price_uusd) for t in trades] == [(100, 210_000), (200, 175_000)]
     # Without an order on the metered side the limit is the price that was broadcast.
     trades = metered_trades(PRICES, meters, [order("b", "sell", 5, 100_000)], {}, RULES, 0, "pay-as-bid")
     assert [(t.delivered_wh, t.price_uusd) for t in trades] == [(300, PRICE_UUSD)]

@@ -19,12 +19,12 @@ from tests.conftest import SMALL
 AUGUST: dict[str, object] = {"date": "2025-08-13", "tariff": "pge-e-elec", "start_slot": 0, "slots": 48}
 
 
-@pytest.fixture
-def august(run_local: Callable[..., Books], tmp_path: Path) -> tuple[Books, Path]:
+@pytest.fixture(params=["firm", "metered"])
+def august(run_local: Callable[..., Books], tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Books, Path]:
     """Books of a Wednesday, forecast from habit, and the homes' folders."""
     root = tmp_path / "homes"
     prepare_homes(replace(SMALL, **AUGUST), root)  # type: ignore[arg-type]
-    return run_local(root=root, forecaster="profile", homes_per_node=3, **AUGUST), root
+    return run_local(root=root, forecaster="profile", homes_per_node=3, settlement=request.param, **AUGUST), root
 
 
 def test_homes_export_and_do_not_trade_and_the_optimum_stays_a_bound(august: tuple[Books, Path]) -> None:

@@ -14,7 +14,7 @@ from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Plan
 from common.tariff import load_tariff
 from market.mechanisms import SDR
-from market.mechanisms.sdr import sdr_price
+from market.mechanisms.sdr import highest_price, sdr_price
 from server.pricing import UNLIMITED, charge_share, price_curve, wanted_wh
 from server.quoting import Quoter
 
@@ -50,6 +50,13 @@ def test_the_price_stays_in_bounds_whatever_exporting_pays(surplus, need, import
     assert RULES.floor_uusd <= price <= max(RULES.floor_uusd, min(RULES.ceiling_uusd, imports * 7 // 8 + 1))
     if exports >= imports * RULES.delivered_share:  # no seller gets more than the grid pays
         assert price * RULES.delivered_share <= max(exports, RULES.floor_uusd)
+
+
+@given(ENERGY, ENERGY, st.integers(0, 1_300_000), st.integers(0, 1_300_000))
+def test_a_seller_gets_what_the_grid_pays_where_a_neighbour_can_pay_it(surplus, need, imports, exports):
+    price, highest = sdr_price(surplus, need, imports, exports, RULES), highest_price(imports, RULES)
+    assert price >= min(RULES.least_price_uusd(exports), highest)
+    assert sdr_price(50_000, 0, imports, exports, RULES) == min(max(100_000, -(-exports * 20 // 19)), highest)
 
 
 def test_the_curve_is_the_price_of_each_slot():
@@ -129,3 +136,18 @@ def test_what_is_wanted_is_shared_by_those_who_sell():
     surplus, need = np.array([0, 950, 5_000]), np.array([1_900, 1_900, 1_900])
     assert wanted_wh(surplus, need, 2, RULES) == (1_000, 525, 0)
     assert wanted_wh(surplus, need, 0, RULES) == (0, 0, 0)
+
+
+def test_homes_that_fell_silent_take_no_part_of_what_is_wanted():
+    """A plan of a day ago counts for nothing, nor does one of a slot that is still to come."""
+    noon = day_slots(date(2025, 6, 18)).start + 24
+    some, none = (100,) * CURVE_SLOTS, (0,) * CURVE_SLOTS
+    seller = Plan(slot=noon - 1, need_wh=none, charge_wh=none, surplus_wh=some)
+    buyer = Plan(slot=noon - 1, need_wh=(2_000,) * CURVE_SLOTS, charge_wh=none, surplus_wh=none)
+    silent = {f"s{age}": seller.model_copy(update={"slot": noon - age}) for age in (CURVE_SLOTS, 500, -1)}
+    quotes = [
+        Quoter(load_tariff("pge-tou-c"), RULES).quote(noon, {"b": buyer, "s": seller} | others)
+        for others in ({}, silent)
+    ]
+    assert quotes[0] == quotes[1]
+    assert set(quotes[0].wanted_wh) == {2_005}
