@@ -32,8 +32,8 @@ def sdr_price(
 
     Returns:
         u$ per delivered kWh, at most an eighth under the import price (or the ceiling); within that at least the
-        market's floor, and what pays a seller as much as exporting or storing.  The highest where exporting pays what a neighbour
-        could: then nobody sells, and no price would change that.
+        market's floor, and what pays a seller as much as exporting or storing.  The highest where exporting pays what a
+        neighbour could: then nobody sells, and no price would change that.
     """
     highest = highest_price(import_uusd, rules)
     least = min(max(export_uusd, stored_uusd), import_uusd)
