@@ -58,8 +58,10 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     if e.four_weeks is not None:
         table.add_row("the same over any 28 days in a row", str(e.four_weeks.homes_worse_off))
     table.add_row("peak-window energy, cut", _percent(e.peak_window_cut_percent))
-    table.add_row("day's highest half-hour over b1's, mean", _ratio(e.day_max_ratio_mean))
-    table.add_row("day's highest half-hour over b1's, 99 % of days", _ratio(e.day_max_ratio_p99))
+    table.add_row("day's highest half-hour, b1 -> P2P, mean", _kw(e.day_max_b1_kw_mean, e.day_max_p2p_kw_mean))
+    table.add_row("day's highest half-hour, b1 -> P2P, 99 % of days", _kw(e.day_max_b1_kw_p99, e.day_max_p2p_kw_p99))
+    table.add_row("the same over b1's of the same day, mean", _ratio(e.day_max_ratio_mean))
+    table.add_row("the same over b1's of the same day, 99 % of days", _ratio(e.day_max_ratio_p99))
     table.add_row("battery round trip", _share(e.round_trip_efficiency))
     table.add_row("trades a day", f"{e.trades_per_day:.1f}")
     table.add_row("residuals of the books", f"{e.money_residual_nusd} n$, {e.energy_residual_wh} Wh")
@@ -264,3 +266,7 @@ def _share(value: float | None) -> str:
 
 def _ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _kw(before: float | None, after: float | None) -> str:
+    return "-" if before is None or after is None else f"{before:.2f} -> {after:.2f} kW"

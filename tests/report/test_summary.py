@@ -67,6 +67,14 @@ def test_an_evaluation_reads_at_80_columns_and_shows_a_month():
     assert "more days" not in printed(print_evaluation, evaluated(3, DAYS[:28]))
 
 
+def test_the_highest_half_hours_are_told_in_kw_and_day_by_day():
+    outcome = day_outcome(hand_made(), TARIFF, BATTERY, seen(), BOUNDS)
+    text = printed(print_evaluation, evaluation([outcome], BATTERY, FACTS.config, FACTS.data_hash, 1.0))
+    rows = [line.split() for line in text.splitlines() if "half-hour" in line or "of the same day" in line]
+    assert [row[-4:] for row in rows[:2]] == [["3.00", "->", "4.00", "kW"]] * 2
+    assert [row[-1] for row in rows[2:]] == ["1.33"] * 2
+
+
 def test_what_trade_saves_beyond_the_own_battery_is_told_apart():
     e = evaluated(2, DAYS[:2])
     lines = printed(print_evaluation, e).splitlines()
