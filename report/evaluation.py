@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.config import BatterySpec, RunConfig
+from common.tariff import Tariff
 from common.units import usd
 from report.accounts import WORSE_OFF_NUSD, round_trip_efficiency
 from report.outcome import DayOutcome
 from report.periods import FourWeeks, PeriodRow, four_weeks, months, period_row
-from report.results import captured_share, percent
-from report.schema import Part, Waterfall
+from report.results import captured_share, percent, tariff_facts
+from report.schema import Part, TariffFacts, Waterfall
 
 
 class DayRow(Part):
@@ -73,6 +74,7 @@ class Evaluation(Part):
         total: all days with intervals; by_month: the same by calendar month.
         four_weeks: who is worse off over any 28 days in a row.
         seconds: wall time of the evaluation.
+        tariff: where it comes from, and what the bills leave out.
     """
 
     savings_percent_b1: float | None
@@ -100,11 +102,17 @@ class Evaluation(Part):
     by_day: list[DayRow]
     by_home: list[HomeRow]
     config: dict[str, str | int | float | bool]
+    tariff: TariffFacts
     data_hash: str
 
 
 def evaluation(
-    outcomes: Sequence[DayOutcome], battery: BatterySpec, config: RunConfig, data_hash: str, seconds: float
+    outcomes: Sequence[DayOutcome],
+    tariff: Tariff,
+    battery: BatterySpec,
+    config: RunConfig,
+    data_hash: str,
+    seconds: float,
 ) -> Evaluation:
     """Figures over at least one day."""
     rows, homes = [_day_row(outcome) for outcome in outcomes], _home_rows(outcomes)
@@ -138,6 +146,7 @@ def evaluation(
         by_day=rows,
         by_home=homes,
         config=config.published(),
+        tariff=tariff_facts(tariff),
         data_hash=data_hash,
     )
 

@@ -177,17 +177,22 @@ def _provenance(books: Books, tariff: Tariff, facts: RunFacts) -> Provenance:
         seed=facts.config.seed,
         config=facts.config.published(),
         data_hash=facts.data_hash,
-        tariff=TariffFacts(
-            label=tariff.label,
-            effective_date=tariff.effective_date,
-            source=tariff.source,
-            notes=tariff.notes,
-            left_out=tariff.left_out,
-        ),
+        tariff=tariff_facts(tariff),
         started_utc=iso_utc(facts.started),
         ended_utc=iso_utc(facts.ended),
         slots=len(books.slots),
         days=len(days),
+    )
+
+
+def tariff_facts(tariff: Tariff) -> TariffFacts:
+    """What a reader of the figures should know of the tariff."""
+    return TariffFacts(
+        label=tariff.label,
+        effective_date=tariff.effective_date,
+        source=tariff.source,
+        notes=tariff.notes,
+        left_out=tariff.left_out,
     )
 
 

@@ -9,11 +9,12 @@ from typing import TypeVar
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from report.evaluation import Evaluation
 from report.periods import Estimate
 from report.privacy import print_privacy
-from report.schema import Home, Result, Waterfall
+from report.schema import Home, Result, TariffFacts, Waterfall
 
 HOMES_SHOWN = 20
 DAYS_SHOWN = 31
@@ -32,11 +33,10 @@ def print_result(result: Result, console: Console, seconds: Mapping[str, float],
     console.print(_waterfall(result.waterfall))
     console.print(_peak_text(result), highlight=False)
     console.print(_fitted(lambda name: _home_table(result, name), console))
+    _print_left_out(result.provenance.tariff, console)
     if result.rounds:
         console.print(_round_text(result), highlight=False)
     print_privacy(result.privacy, console)
-    if result.provenance.tariff.left_out:
-        console.print(f"[bold]Left out of the bills[/]  {result.provenance.tariff.left_out}", highlight=False)
     for warning in result.warnings:
         console.print(f"[yellow]warning:[/] {warning}", highlight=False)
     if seconds:
@@ -80,6 +80,13 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
         days.caption = f"and {len(e.by_day) - DAYS_SHOWN} more days"
     console.print(days)
     console.print(_fitted(lambda name: _homes_of(e, name), console))
+    _print_left_out(e.tariff, console)
+
+
+def _print_left_out(tariff: TariffFacts, console: Console) -> None:
+    """Print what the bills leave out, if anything is known of it."""
+    if tariff.left_out:
+        console.print(Text(f"Bills leave out: {tariff.left_out}", style="dim"))
 
 
 def _trade_percent(evaluation: Evaluation) -> float | None:

@@ -19,7 +19,7 @@ BOUNDS = Bounds({"oak": 200_000_000, "elm": 600_000_000})
 
 
 def evaluate(outcomes):
-    return evaluation(outcomes, BATTERY, FACTS.config, FACTS.data_hash, seconds=1.5)
+    return evaluation(outcomes, TARIFF, BATTERY, FACTS.config, FACTS.data_hash, seconds=1.5)
 
 
 def test_one_day_by_hand():
