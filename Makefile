@@ -37,7 +37,7 @@ benchmark: $(READY)
 	$(BIN)/python -m benchmarks.learning
 
 schema: $(READY)
-	$(BIN)/python -m report.schema
+	$(BIN)/python -m report.json_schema
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

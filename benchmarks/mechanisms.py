@@ -1,10 +1,10 @@
 """The same days under each market mechanism: welfare, fairness, and what a home gains that does not tell the truth.
 
-    python -m benchmarks.mechanisms [--data PATH] [--homes N] [--days N]
+    python -m benchmarks.mechanisms [--data PATH] [--homes N] [--days N] [--mechanism NAME] [--liars N | --honest]
 
 Forecasts (linear base, walk-forward) do not depend on trade, so they are made once; then the days are traded under each
 mechanism, once honestly and once for each home and each lie. Only what a home reports is false: it runs its battery as
-before. Prints the tables of ``docs/market.md``.
+before. In brackets: 95 % intervals over days, by bootstrap. Prints the tables of ``docs/market.md``.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from __future__ import annotations
 import argparse
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 from flwr.app import Context, Message
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.lies import LIES, Lie
 from client.app import app
 from client.fleet import HORIZON, Fleet
 from client.forecaster import Forecast
@@ -45,15 +47,18 @@ from market.ledger import Ledger
 from market.mechanism import Mechanism
 from market.mechanisms import MECHANISMS
 from market.service import MarketService
-from report.accounts import Accounts, accounts, by_span
-from report.evaluation import spread_days
+from report.accounts import WORSE_OFF_NUSD, Accounts, accounts, by_span
+from report.chosen_days import spread_days
 from report.evaluator import Homes, optimum_nusd
+from report.periods import ratio
 from server.app import run_community
 from server.local_grid import LocalGrid, new_run_id
 from server.quoting import Quoter
 
+Floats = NDArray[np.float64]
 Forecasts = dict[tuple[str, int], Forecast]
 RULES, SEED, MONTH_DAYS = MarketRules(), 0, 28
+COSTS = ("b1_nusd", "p2p_nusd", "battery_only_nusd")
 
 
 class Remembered(Household):
@@ -95,60 +100,6 @@ def with_forecasts(config: RunConfig, out: Path) -> Forecasts:
     return forecasts
 
 
-# -- lies -----------------------------------------------------------------------------------------------------------
-
-Lie = Callable[[HomeReply], HomeReply]
-
-
-def plans_times(factor: float) -> Lie:
-    """A plan of so much more need, charging and surplus."""
-
-    def lie(reply: HomeReply) -> HomeReply:
-        if reply.plan is None:
-            return reply
-        told = {
-            name: tuple(round(wh * factor) for wh in getattr(reply.plan, name))
-            for name in ("need_wh", "charge_wh", "surplus_wh")
-        }
-        return reply.model_copy(update={"plan": reply.plan.model_copy(update=told)})
-
-    return lie
-
-
-def shaded(share: float) -> Lie:
-    """Bids so much lower and offers so much higher than what the energy is worth."""
-
-    def lie(reply: HomeReply) -> HomeReply:
-        orders = tuple(
-            o.model_copy(update={"limit_uusd": round(o.limit_uusd * (1 - share if o.side == "buy" else 1 + share))})
-            for o in reply.orders
-        )
-        return reply.model_copy(update={"orders": orders})
-
-    return lie
-
-
-def withheld(share: float) -> Lie:
-    """So much less offered for sale than there is."""
-
-    def lie(reply: HomeReply) -> HomeReply:
-        orders = tuple(
-            o if o.side == "buy" else o.model_copy(update={"energy_wh": max(1, round(o.energy_wh * (1 - share)))})
-            for o in reply.orders
-        )
-        return reply.model_copy(update={"orders": orders})
-
-    return lie
-
-
-LIES: dict[str, Lie] = {
-    "plans doubled": plans_times(2.0),
-    "plans halved": plans_times(0.5),
-    "limits shaded by 10 %": shaded(0.1),
-    "20 % of offers withheld": withheld(0.2),
-}
-
-
 # -- trading --------------------------------------------------------------------------------------------------------
 
 
@@ -185,10 +136,16 @@ def traded(community: Community, mechanism: Mechanism, liar: str = "", lie: Lie 
     return books
 
 
-def costs_usd(books: Books, community: Community) -> Mapping[str, float]:
-    """What each home paid over all days, stored energy valued."""
-    paid = accounts(books, community.tariff, BatterySpec())
-    return dict(zip(paid.home_ids, (paid.p2p_nusd / NUSD_PER_USD).tolist(), strict=True))
+def by_day(books: Books, community: Community) -> list[Accounts]:
+    """Accounts of each day, of the homes of ``community`` in its order."""
+    days = [accounts(day, community.tariff, BatterySpec()) for day in by_span(books)]
+    assert all(paid.home_ids == tuple(home.home_id for home in community.homes) for paid in days)
+    return days
+
+
+def costs_usd(days: Sequence[Accounts]) -> Floats:
+    """What each home paid on each day, stored energy valued, $, shape ``(homes, days)``."""
+    return np.stack([paid.p2p_nusd for paid in days], axis=1) / NUSD_PER_USD
 
 
 # -- figures --------------------------------------------------------------------------------------------------------
@@ -207,43 +164,65 @@ def jain(values: np.ndarray) -> float:
     return float(values.sum() ** 2 / (len(values) * (values**2).sum()))
 
 
-def welfare_row(name: str, books: Books, paid: Accounts, optimum_usd: float) -> tuple[str, ...]:
-    """Figures of the honest days."""
-    sums = paid.community
-    saved = sums.b1_nusd - sums.p2p_nusd
+def in_28_days(usd_by_day: Floats) -> str:
+    """Dollars in 28 days, and the interval of a bootstrap over the days, shape ``(days,)``, none of which follow."""
+    e = ratio(MONTH_DAYS * usd_by_day, np.ones(len(usd_by_day)), follow=False)
+    return f"{e.value:.2f}" + (f" [{e.low:.2f},{e.high:.2f}]" if e.low is not None else "")
+
+
+def trade_usd(days: Sequence[Accounts]) -> Floats:
+    """What all homes pay less than with their batteries alone, $, shape ``(days,)``."""
+    sums = [paid.community for paid in days]
+    return np.array([s.battery_only_nusd - s.p2p_nusd for s in sums]) / NUSD_PER_USD
+
+
+def welfare_row(
+    name: str, books: Books, days: Sequence[Accounts], optimum_usd: float, first_usd: Floats
+) -> tuple[str, ...]:
+    """Figures of the honest days; ``first_usd`` is what trade is worth by day under the first mechanism."""
+    b1, p2p, alone = (np.sum([getattr(paid, k) for paid in days], axis=0) / NUSD_PER_USD for k in COSTS)
     delivered = books.trades["delivered_wh"]
     price = (delivered * books.trades["price_uusd"]).sum() / delivered.sum() / UUSD_PER_USD
-    share = buyers_share(books)
-    days = books.totals["day_slot"].nunique()
+    trade = trade_usd(days)
     return (
         name,
-        f"{100 * saved / sums.b1_nusd:.1f} %",
-        f"{100 * saved / NUSD_PER_USD / (sums.b1_nusd / NUSD_PER_USD - optimum_usd):.1f} %",
-        f"{(sums.battery_only_nusd - sums.p2p_nusd) / NUSD_PER_USD * MONTH_DAYS / days:.2f}",
-        str(int(paid.worse_off.sum())),
-        f"{delivered.sum() / WH_PER_KWH / days:.1f}",
-        f"{len(books.trades) / days:.0f}",
+        f"{100 * (b1 - p2p).sum() / b1.sum():.1f}",
+        f"{100 * (b1 - p2p).sum() / (b1.sum() - optimum_usd):.1f}",
+        f"{MONTH_DAYS * trade.mean():.2f}",
+        in_28_days(trade - first_usd) if (trade != first_usd).any() else "",
+        str(int((p2p - alone >= WORSE_OFF_NUSD / NUSD_PER_USD).sum())),
+        f"{delivered.sum() / WH_PER_KWH / len(days):.1f}",
+        f"{len(books.trades) / len(days):.0f}",
         f"{price:.3f}",
-        f"{jain((paid.b1_nusd - paid.p2p_nusd) / NUSD_PER_USD):.2f}",
-        f"{100 * share:.0f} / {100 - 100 * share:.0f}",
+        f"{jain(b1 - p2p):.2f}",
+        f"{100 * buyers_share(books):.0f}",
     )
 
 
-def lie_rows(name: str, honest: Mapping[str, float], community: Community, console: Console) -> list[tuple[str, ...]]:
+def lie_rows(
+    mechanism: Mechanism, honest: Floats, community: Community, liars: Sequence[int], console: Console
+) -> Iterator[tuple[str, ...]]:
     """One row a lie: own gain and the others' loss, mean over the homes that may lie, and that of the keenest liar."""
-    month = MONTH_DAYS / len(community.days)
-    rows = []
     for title, lie in LIES.items():
         gains, losses = [], []
-        for liar in track(sorted(honest), f"{name}: {title}", console=console, transient=True):
-            paid = costs_usd(traded(community, MECHANISMS[name], liar, lie), community)
-            gains.append((honest[liar] - paid[liar]) * month)
-            losses.append(sum(paid[home] - honest[home] for home in honest if home != liar) * month)
-        best = int(np.argmax(gains))
-        mean_gain, mean_loss = np.mean(gains), np.mean(losses)
-        figures = (mean_gain, mean_loss, gains[best], losses[best])
-        rows.append((name, title, *(f"{usd:+.2f}" for usd in figures), f"{sum(g > 0 for g in gains)} of {len(gains)}"))
-    return rows
+        for liar in track(
+            liars, f"{mechanism.name}: {title}", console=console, transient=True, disable=not console.is_terminal
+        ):
+            books = traded(community, mechanism, community.homes[liar].home_id, lie)
+            more = costs_usd(by_day(books, community)) - honest  # (homes, days)
+            gains.append(-more[liar])
+            losses.append(more.sum(axis=0) - more[liar])
+        gain, loss = np.array(gains), np.array(losses)  # (liars, days)
+        means = gain.mean(axis=1)
+        best = int(np.argmax(means))
+        yield (
+            title,
+            in_28_days(gain.mean(axis=0)),
+            in_28_days(loss.mean(axis=0)),
+            f"{MONTH_DAYS * means[best]:.2f}",
+            f"{MONTH_DAYS * loss[best].mean():.2f}",
+            f"{(means > 0).sum()} of {len(means)}",
+        )
 
 
 def community_of(arguments: argparse.Namespace, folder: Path, console: Console) -> tuple[Community, Homes]:
@@ -267,12 +246,22 @@ def community_of(arguments: argparse.Namespace, folder: Path, console: Console) 
     return Community(homes, [date.fromisoformat(day) for day in days], tariff), Homes.open(folder / "homes")
 
 
+def table(title: str, *columns: str) -> Table:
+    """An empty table that is read at 80 columns."""
+    made = Table(title=title, title_justify="left", box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if made.columns else "left")
+    return made
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="", help="real homes; generated ones without it")
     parser.add_argument("--homes", type=int, default=0, help="households")
     parser.add_argument("--days", type=int, default=4, help="test days, spread evenly")
+    parser.add_argument("--mechanism", choices=MECHANISMS, action="append", help="this one alone; may be repeated")
+    parser.add_argument("--liars", type=int, default=0, help="homes that lie in turn, spread evenly; 0: each")
     parser.add_argument("--honest", action="store_true", help="no lies: the first table alone")
     arguments = parser.parse_args()
     logging.getLogger("flwr").setLevel(logging.ERROR)
@@ -280,24 +269,38 @@ def main() -> None:
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         community, homes = community_of(arguments, Path(folder), console)
-        welfare = Table(title=f"{len(community.homes)} homes, {arguments.days} days, all of them honest")
-        for column in ("mechanism", "saved", "of the optimum", "of it trade, $ in 28 days", "worse off", "kWh a day",
-                       "trades a day", "mean price, $", "Jain", "buyers / sellers, %"):  # fmt: skip
-            welfare.add_column(column, justify="left" if column == "mechanism" else "right")
-        lies = Table(title="One home lies, $ in 28 days: what it gains, what all others together lose")
-        for column in ("mechanism", "lie", "gains", "others lose", "at best gains", "others then lose", "gain by it"):
-            lies.add_column(column, justify="left" if column in ("mechanism", "lie") else "right")
-        optimum_usd = 0.0
-        for name, mechanism in MECHANISMS.items():
-            books = traded(community, mechanism)
-            if not optimum_usd:  # of the same homes and days under any mechanism
-                by_day = [optimum_nusd(homes, part, community.tariff, RULES) or {} for part in by_span(books)]
-                optimum_usd = sum(sum(day.values()) for day in by_day) / NUSD_PER_USD
-            welfare.add_row(*welfare_row(name, books, accounts(books, community.tariff, BatterySpec()), optimum_usd))
-            if not arguments.honest:
-                for row in lie_rows(name, costs_usd(books, community), community, console):
-                    lies.add_row(*row)
-        console.print(welfare, *([] if arguments.honest else [lies]))
+        print_tables(community, homes, arguments, console)
+
+
+def print_tables(community: Community, homes: Homes, arguments: argparse.Namespace, console: Console) -> None:
+    """Print the honest days under each mechanism, then the lies under each."""
+    size = len(community.homes)
+    names = arguments.mechanism or list(MECHANISMS)
+    days = {}
+    welfare = table(
+        f"{size} homes, {arguments.days} days, all honest; dollars in 28 days",
+        "mechanism", "saved\n%", "of\nopt.", "by\ntrade", f"against\n{names[0]}", "worse\noff", "kWh\na day",
+        "trades\na day", "$ a\nkWh", "Jain", "buy-\ners %",
+    )  # fmt: skip
+    optimum_usd = 0.0
+    for name in names:
+        books = traded(community, MECHANISMS[name])
+        days[name] = by_day(books, community)
+        if not optimum_usd:  # of the same homes and days under any mechanism
+            optima = [optimum_nusd(homes, part, community.tariff, RULES) or {} for part in by_span(books)]
+            optimum_usd = sum(sum(costs.values()) for costs in optima) / NUSD_PER_USD
+        welfare.add_row(*welfare_row(name, books, days[name], optimum_usd, trade_usd(days[names[0]])))
+    console.print(welfare)
+    count = min(arguments.liars or size, size)
+    liars = [size * k // count for k in range(count)]
+    for name in () if arguments.honest else names:
+        lies = table(
+            f"\n{name}: one home lies, dollars in 28 days, mean over {count} liars",
+            "lie", "it gains", "all others lose", "best\ngains", "others\nlose", "gain",
+        )  # fmt: skip
+        for row in lie_rows(MECHANISMS[name], costs_usd(days[name]), community, liars, console):
+            lies.add_row(*row)
+        console.print(lies)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ _CHARGES = {
     "coincidentratestructure": "charges for the utility's peak",
 }
 """Charges that a bill per kWh leaves out, each a list of periods, which are lists of tiers."""
+_DAYS_OF_A_YEAR = 365
 
 
 def tariff_fields(raw: object, where: str, stem: str) -> dict[str, Any]:
@@ -87,14 +88,16 @@ def left_out(fields: Mapping[str, Any]) -> list[str]:
     parts = []
     for amount, units, name in (
         ("fixedchargefirstmeter", "fixedchargeunits", "a fixed charge"),
+        ("fixedmonthlycharge", "", "a fixed charge"),
         ("mincharge", "minchargeunits", "a minimum charge"),
+        ("minmonthlycharge", "", "a minimum charge"),
     ):
         if fields.get(amount):
-            parts.append(f"{name} of {fields[amount]} {fields.get(units) or '$/month'}")
+            parts.append(f"{name} of {_charge(fields[amount], str(fields.get(units) or '$/month'))}")
     tiered = [p for p in fields.get("energyratestructure", []) if isinstance(p, list) and len(p) > 1]
     if tiered:
         first = tiered[0][0]
-        parts.append(f"the prices above the first tier ({first.get('max', '?')} {first.get('unit') or 'kWh'})")
+        parts.append(f"prices above the first tier ({first.get('max', '?')} {first.get('unit') or 'kWh'})")
     for key, name in _CHARGES.items():
         if any(tier.get("rate") or tier.get("adj") for period in fields.get(key) or [] for tier in period):
             parts.append(name)
@@ -110,6 +113,14 @@ def _check_charges(fields: Mapping[str, Any], where: str) -> None:
                 f"tariff file {where}: {key}: expected a list of periods, each a list of tiers such as "
                 '[{"rate": 2.5}], in $/kW'
             )
+
+
+def _charge(amount: object, units: str) -> str:
+    """An amount as people say it, a daily one also by the month (a twelfth of a year)."""
+    said = f"${amount} a {units[2:]}" if units.startswith("$/") else f"{amount} {units}"
+    if units != "$/day" or not isinstance(amount, int | float):
+        return said
+    return f"{said} (about ${amount * _DAYS_OF_A_YEAR / 12:.0f} a month)"
 
 
 def _date(seconds: object, where: str) -> str:

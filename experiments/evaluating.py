@@ -61,9 +61,8 @@ def evaluate_days(
         finally:
             events.close()
     compared = _compared(config, console) if bounds else {}
-    measured = evaluation(
-        _outcomes(config, grid.run.run_id, out, compared), BatterySpec(), config, data_hash, time.monotonic() - began
-    )
+    tariff, outcomes = load_tariff(config.tariff), _outcomes(config, grid.run.run_id, out, compared)
+    measured = evaluation(outcomes, tariff, BatterySpec(), config, data_hash, time.monotonic() - began)
     draft = out / f".{EVALUATION}"
     draft.write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
     draft.replace(out / EVALUATION)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.config import BatterySpec, RunConfig
+from common.tariff import Tariff
 from common.units import usd
 from report.accounts import WORSE_OFF_NUSD, round_trip_efficiency
 from report.outcome import DayOutcome
 from report.periods import FourWeeks, PeriodRow, four_weeks, months, period_row
-from report.results import captured_share, percent
-from report.schema import Part, Waterfall
+from report.results import captured_share, percent, tariff_facts
+from report.schema import Part, TariffFacts, Waterfall
 
 
 class DayRow(Part):
@@ -34,6 +35,8 @@ class DayRow(Part):
     savings_percent_b1: float | None
     homes_worse_off: int
     trades: int
+    day_max_b1_kw: float | None
+    day_max_p2p_kw: float | None
     day_max_ratio: float | None
 
 
@@ -61,13 +64,17 @@ class Evaluation(Part):
         captured_share: (b1 - p2p) / (b1 - optimum), 0..1.
         homes_worse_off: homes that pay at least a cent more, over all days together, than with their battery alone.
         peak_window_cut_percent: cut of the energy drawn in the peak window against b1.
-        day_max_ratio_mean, day_max_ratio_p99: highest half-hour of each day, p2p over b1; above 1: a rebound peak.
+        day_max_b1_kw_mean, ..._p99, day_max_p2p_kw_mean, ..._p99: highest half-hour of each day, b1 and p2p apart, kW;
+            the days of one 99th percentile need not be those of the other.
+        day_max_ratio_mean, day_max_ratio_p99: highest half-hour of each day, p2p over b1 of the same day; above 1: a
+            rebound peak.
         money_residual_nusd, energy_residual_wh: largest of the days; zero in sound books.
         round_trip_efficiency: 0..1, corrected for the change of stored energy.
         waterfall: costs of all days together, step by step, and beside them the same days decided in other ways.
         total: all days with intervals; by_month: the same by calendar month.
         four_weeks: who is worse off over any 28 days in a row.
         seconds: wall time of the evaluation.
+        tariff: where it comes from, and what the bills leave out.
     """
 
     savings_percent_b1: float | None
@@ -75,6 +82,10 @@ class Evaluation(Part):
     captured_share: float | None
     homes_worse_off: int
     peak_window_cut_percent: float | None
+    day_max_b1_kw_mean: float | None
+    day_max_b1_kw_p99: float | None
+    day_max_p2p_kw_mean: float | None
+    day_max_p2p_kw_p99: float | None
     day_max_ratio_mean: float | None
     day_max_ratio_p99: float | None
     money_residual_nusd: int
@@ -91,11 +102,17 @@ class Evaluation(Part):
     by_day: list[DayRow]
     by_home: list[HomeRow]
     config: dict[str, str | int | float | bool]
+    tariff: TariffFacts
     data_hash: str
 
 
 def evaluation(
-    outcomes: Sequence[DayOutcome], battery: BatterySpec, config: RunConfig, data_hash: str, seconds: float
+    outcomes: Sequence[DayOutcome],
+    tariff: Tariff,
+    battery: BatterySpec,
+    config: RunConfig,
+    data_hash: str,
+    seconds: float,
 ) -> Evaluation:
     """Figures over at least one day."""
     rows, homes = [_day_row(outcome) for outcome in outcomes], _home_rows(outcomes)
@@ -103,15 +120,16 @@ def evaluation(
     b0, b1, p2p = sum(s.b0_nusd for s in sums), sum(s.b1_nusd for s in sums), sum(s.p2p_nusd for s in sums)
     charged, discharged = sum(s.charged_wh for s in sums), sum(s.discharged_wh for s in sums)
     optima = [outcome.optimum_nusd for outcome in outcomes if outcome.optimum_nusd is not None]
-    ratios = [row.day_max_ratio for row in rows if row.day_max_ratio is not None]
+    known = [row for row in rows if row.day_max_b1_kw is not None]  # else the two sides would be of different days
     return Evaluation(
         savings_percent_b1=percent(b1 - p2p, b1),
         savings_percent_b0=percent(b0 - p2p, b0),
         captured_share=captured_share(b1, p2p, sum(optima)) if len(optima) == len(outcomes) else None,
         homes_worse_off=sum(home.worse_off for home in homes),
         peak_window_cut_percent=_window_cut(outcomes),
-        day_max_ratio_mean=round(float(np.mean(ratios)), 6) if ratios else None,
-        day_max_ratio_p99=round(float(np.percentile(ratios, 99)), 6) if ratios else None,
+        **_mean_and_p99("day_max_b1_kw", [row.day_max_b1_kw for row in known]),
+        **_mean_and_p99("day_max_p2p_kw", [row.day_max_p2p_kw for row in known]),
+        **_mean_and_p99("day_max_ratio", [row.day_max_ratio for row in known]),
         money_residual_nusd=max(outcome.money_residual_nusd for outcome in outcomes),
         energy_residual_wh=max(outcome.energy_residual_wh for outcome in outcomes),
         round_trip_efficiency=round_trip_efficiency(
@@ -128,6 +146,7 @@ def evaluation(
         by_day=rows,
         by_home=homes,
         config=config.published(),
+        tariff=tariff_facts(tariff),
         data_hash=data_hash,
     )
 
@@ -148,8 +167,21 @@ def _day_row(outcome: DayOutcome) -> DayRow:
         savings_percent_b1=percent(sums.b1_nusd - sums.p2p_nusd, sums.b1_nusd),
         homes_worse_off=int(outcome.paid.worse_off.sum()),
         trades=outcome.trades,
+        day_max_b1_kw=outcome.peak.day_max_b1_kw,
+        day_max_p2p_kw=outcome.peak.day_max_p2p_kw,
         day_max_ratio=outcome.peak.day_max_ratio,
     )
+
+
+def _mean_and_p99(name: str, of_days: Sequence[float | None]) -> dict[str, float | None]:
+    """Mean and 99th percentile over the days that have the figure, by their names in ``evaluate.json``."""
+    known = [value for value in of_days if value is not None]
+    if not known:
+        return {f"{name}_mean": None, f"{name}_p99": None}
+    return {
+        f"{name}_mean": round(float(np.mean(known)), 6),
+        f"{name}_p99": round(float(np.percentile(known, 99)), 6),
+    }
 
 
 def _usd_of(outcome: DayOutcome, name: str) -> float | None:

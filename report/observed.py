@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from common.books import Books
 from common.tariff import Tariff
+from common.units import SLOT_HOURS, WH_PER_KWH
 
 Integers = NDArray[np.int64]
 
@@ -82,6 +83,16 @@ class PeakLoad:
     day_max_p2p_wh: int
     window_b1_wh: int | None
     day_max_b1_wh: int | None
+
+    @property
+    def day_max_p2p_kw(self) -> float:
+        """Power of the highest slot with battery and trade."""
+        return self.day_max_p2p_wh / WH_PER_KWH / SLOT_HOURS
+
+    @property
+    def day_max_b1_kw(self) -> float | None:
+        """Power of the highest slot without battery or trade; None without readings."""
+        return None if self.day_max_b1_wh is None else self.day_max_b1_wh / WH_PER_KWH / SLOT_HOURS
 
     @property
     def day_max_ratio(self) -> float | None:

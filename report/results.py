@@ -13,7 +13,7 @@ from common.books import Books
 from common.clock import local_of
 from common.config import BatterySpec, RunConfig
 from common.tariff import Tariff
-from common.units import NUSD_PER_USD, SLOT_HOURS, WH_PER_KWH, format_usd, usd
+from common.units import NUSD_PER_USD, WH_PER_KWH, format_usd, usd
 from report.accounts import Accounts, CommunitySums, accounts, residuals, round_trip_efficiency
 from report.observed import Bounds, Observed, PeakLoad, peak_load
 from report.rows import home_rows, iso_utc, round_row, timeline_rows, trade_rows, warnings_of
@@ -159,13 +159,13 @@ def _usd_if(known: int, nusd: int) -> float | None:
 
 
 def _peak(load: PeakLoad) -> Peak:
-    window_b1, day_b1 = load.window_b1_wh, load.day_max_b1_wh
+    window_b1 = load.window_b1_wh
     return Peak(
         window_b1_kwh=None if window_b1 is None else window_b1 / WH_PER_KWH,
         window_p2p_kwh=load.window_p2p_wh / WH_PER_KWH,
         window_cut_percent=None if window_b1 is None else percent(window_b1 - load.window_p2p_wh, window_b1),
-        day_max_b1_kw=None if day_b1 is None else day_b1 / WH_PER_KWH / SLOT_HOURS,
-        day_max_p2p_kw=load.day_max_p2p_wh / WH_PER_KWH / SLOT_HOURS,
+        day_max_b1_kw=load.day_max_b1_kw,
+        day_max_p2p_kw=load.day_max_p2p_kw,
         day_max_ratio=load.day_max_ratio,
     )
 
@@ -177,17 +177,22 @@ def _provenance(books: Books, tariff: Tariff, facts: RunFacts) -> Provenance:
         seed=facts.config.seed,
         config=facts.config.published(),
         data_hash=facts.data_hash,
-        tariff=TariffFacts(
-            label=tariff.label,
-            effective_date=tariff.effective_date,
-            source=tariff.source,
-            notes=tariff.notes,
-            left_out=tariff.left_out,
-        ),
+        tariff=tariff_facts(tariff),
         started_utc=iso_utc(facts.started),
         ended_utc=iso_utc(facts.ended),
         slots=len(books.slots),
         days=len(days),
+    )
+
+
+def tariff_facts(tariff: Tariff) -> TariffFacts:
+    """What a reader of the figures should know of the tariff."""
+    return TariffFacts(
+        label=tariff.label,
+        effective_date=tariff.effective_date,
+        source=tariff.source,
+        notes=tariff.notes,
+        left_out=tariff.left_out,
     )
 
 

@@ -1,4 +1,4 @@
-"""Shape of ``result.json``; ``python -m report.schema`` writes its JSON Schema to ``docs/schema``.
+"""Shape of ``result.json``; :mod:`report.json_schema` writes its JSON Schema.
 
 Money is in dollars, positive when the homes pay; energy in kWh. A field is null where nobody may know it (readings
 in a deployment) or where homes did not report (see ``warnings``), never guessed.
@@ -6,13 +6,9 @@ in a deployment) or where homes did not report (see ``warnings``), never guessed
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-
-SCHEMA_PATH = Path("docs/schema/result.schema.json")
 
 UsdText = Annotated[str, Field(pattern=r"^(-?\$\d+\.\d{2}|n/a)$")]
 PercentText = Annotated[str, Field(pattern=r"^(-?\d+\.\d%|n/a)$")]
@@ -257,19 +253,3 @@ class Result(Part):
     rounds: list[Round]
     privacy: Privacy | None
     provenance: Provenance
-
-
-def schema_json() -> str:
-    """JSON Schema (draft 2020-12) of ``result.json``."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Result.model_json_schema()
-    return json.dumps(schema, indent=1) + "\n"
-
-
-def write_schema(path: Path = SCHEMA_PATH) -> None:
-    """Write the JSON Schema."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(schema_json(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write_schema()

@@ -9,11 +9,12 @@ from typing import TypeVar
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from report.evaluation import Evaluation
 from report.periods import Estimate
 from report.privacy import print_privacy
-from report.schema import Home, Result, Waterfall
+from report.schema import Home, Result, TariffFacts, Waterfall
 
 HOMES_SHOWN = 20
 DAYS_SHOWN = 31
@@ -32,11 +33,10 @@ def print_result(result: Result, console: Console, seconds: Mapping[str, float],
     console.print(_waterfall(result.waterfall))
     console.print(_peak_text(result), highlight=False)
     console.print(_fitted(lambda name: _home_table(result, name), console))
+    _print_left_out(result.provenance.tariff, console)
     if result.rounds:
         console.print(_round_text(result), highlight=False)
     print_privacy(result.privacy, console)
-    if result.provenance.tariff.left_out:
-        console.print(f"[bold]Left out of the bills[/]  {result.provenance.tariff.left_out}", highlight=False)
     for warning in result.warnings:
         console.print(f"[yellow]warning:[/] {warning}", highlight=False)
     if seconds:
@@ -58,8 +58,10 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     if e.four_weeks is not None:
         table.add_row("the same over any 28 days in a row", str(e.four_weeks.homes_worse_off))
     table.add_row("peak-window energy, cut", _percent(e.peak_window_cut_percent))
-    table.add_row("day's highest half-hour over b1's, mean", _ratio(e.day_max_ratio_mean))
-    table.add_row("day's highest half-hour over b1's, 99 % of days", _ratio(e.day_max_ratio_p99))
+    table.add_row("day's highest half-hour, b1 -> P2P, mean", _kw(e.day_max_b1_kw_mean, e.day_max_p2p_kw_mean))
+    table.add_row("day's highest half-hour, b1 -> P2P, 99 % of days", _kw(e.day_max_b1_kw_p99, e.day_max_p2p_kw_p99))
+    table.add_row("the same over b1's of the same day, mean", _ratio(e.day_max_ratio_mean))
+    table.add_row("the same over b1's of the same day, 99 % of days", _ratio(e.day_max_ratio_p99))
     table.add_row("battery round trip", _share(e.round_trip_efficiency))
     table.add_row("trades a day", f"{e.trades_per_day:.1f}")
     table.add_row("residuals of the books", f"{e.money_residual_nusd} n$, {e.energy_residual_wh} Wh")
@@ -78,6 +80,13 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
         days.caption = f"and {len(e.by_day) - DAYS_SHOWN} more days"
     console.print(days)
     console.print(_fitted(lambda name: _homes_of(e, name), console))
+    _print_left_out(e.tariff, console)
+
+
+def _print_left_out(tariff: TariffFacts, console: Console) -> None:
+    """Print what the bills leave out, if anything is known of it."""
+    if tariff.left_out:
+        console.print(Text(f"Bills leave out: {tariff.left_out}", style="dim"))
 
 
 def _trade_percent(evaluation: Evaluation) -> float | None:
@@ -264,3 +273,7 @@ def _share(value: float | None) -> str:
 
 def _ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _kw(before: float | None, after: float | None) -> str:
+    return "-" if before is None or after is None else f"{before:.2f} -> {after:.2f} kW"

@@ -8,6 +8,7 @@ import pytest
 from common.clock import day_slots, local_calendar
 from common.errors import UserError
 from common.tariff import charge_windows, load_tariff, tariff_names
+from common.urdb import left_out
 
 REAL = {
     "label": "5d5582305457a3e01135a086",
@@ -161,9 +162,17 @@ def test_a_file_of_the_utility_rate_database(tmp_path: Path) -> None:
     assert tariff.effective_date == "2024-01-01"
     assert tariff.source == REAL["uri"]
     assert tariff.left_out == (
-        "a fixed charge of 15.25 $/month, a minimum charge of 10 $/month, the prices above the first tier (300 kWh), "
+        "a fixed charge of $15.25 a month, a minimum charge of $10 a month, prices above the first tier (300 kWh), "
         "demand charges"
     )
+
+
+def test_charges_of_older_files_of_the_database_and_by_the_day_are_left_out_too() -> None:
+    charges = {"fixedmonthlycharge": 8, "minmonthlycharge": 4.5}
+    assert left_out(charges) == ["a fixed charge of $8 a month", "a minimum charge of $4.5 a month"]
+    by_day = {"mincharge": 0.4, "minchargeunits": "$/day"}
+    assert left_out(by_day) == ["a minimum charge of $0.4 a day (about $12 a month)"]
+    assert left_out({"fixedchargefirstmeter": 0.0, "mincharge": None}) == []
 
 
 def test_what_an_export_earns_by_hour_by_tier_or_flat(tmp_path: Path) -> None:
@@ -227,8 +236,9 @@ def test_a_file_of_several_tariffs_or_none(tmp_path: Path) -> None:
 
 def test_every_shipped_tariff_of_the_utility_says_what_a_bill_leaves_out() -> None:
     for name in tariff_names():
+        assert "taxes" in load_tariff(name).leaves_out
         if name != "pge-tou-c":
             tariff = load_tariff(name)
-            assert tariff.left_out.startswith("a fixed charge of 0.79343 $/day, ")
+            assert tariff.left_out.startswith("a fixed charge of $0.79343 a day (about $24 a month), ")
             assert tariff.sheet
             assert "Second-hand" in tariff.source

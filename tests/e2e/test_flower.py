@@ -20,8 +20,8 @@ from common.config import BatterySpec, MarketRules
 from common.tariff import load_tariff
 from market.audit import verify
 from market.ledger import read_books
+from report.json_schema import schema_path
 from report.results import RunFacts, build_result
-from report.schema import SCHEMA_PATH
 from server.app import LEDGER
 from server.launch import end_tree, flower_environment, free_port, run_to_end, simulation_superlink
 from server.loopback import deployment
@@ -97,7 +97,7 @@ def test_a_day_of_the_full_model_through_the_command_line(tmp_path: Path) -> Non
         assert (out / name).stat().st_size > 0
         assert name in done.stdout
     result = json.loads((out / "result.json").read_text())
-    jsonschema.validate(result, json.loads(SCHEMA_PATH.read_text()))
+    jsonschema.validate(result, json.loads(schema_path("result").read_text()))
     assert len(result["timeline"]) == 6
     assert len(result["rounds"]) == 5
     books = read_books(out / "ledger.sqlite")

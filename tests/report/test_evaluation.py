@@ -1,6 +1,8 @@
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 
+import jsonschema
 import pytest
 from report_cases import BATTERY, ELM, FACTS, OAK, TARIFF, by_chance, hand_made, seen
 
@@ -9,6 +11,7 @@ from common.errors import UserError
 from report.accounts import by_span
 from report.chosen_days import BURN_IN_DAYS, spread_days
 from report.evaluation import Evaluation, evaluation
+from report.json_schema import schema_json
 from report.observed import Bounds
 from report.outcome import day_outcome
 
@@ -16,7 +19,7 @@ BOUNDS = Bounds({"oak": 200_000_000, "elm": 600_000_000})
 
 
 def evaluate(outcomes):
-    return evaluation(outcomes, BATTERY, FACTS.config, FACTS.data_hash, seconds=1.5)
+    return evaluation(outcomes, TARIFF, BATTERY, FACTS.config, FACTS.data_hash, seconds=1.5)
 
 
 def test_one_day_by_hand():
@@ -27,6 +30,8 @@ def test_one_day_by_hand():
     assert (e.homes_worse_off, e.homes, e.days, e.trades_per_day) == (1, 2, 1, 2.0)
     assert e.peak_window_cut_percent == 76.0
     assert e.day_max_ratio_mean == e.day_max_ratio_p99 == pytest.approx(4 / 3, abs=1e-6)
+    assert (e.day_max_b1_kw_mean, e.day_max_b1_kw_p99) == (3.0, 3.0)
+    assert (e.day_max_p2p_kw_mean, e.day_max_p2p_kw_p99) == (4.0, 4.0)
     assert (e.money_residual_nusd, e.energy_residual_wh) == (0, 0)
     assert e.round_trip_efficiency == pytest.approx(0.9, abs=1e-3)
     assert e.by_day[0].day == "2025-07-15"
@@ -34,7 +39,9 @@ def test_one_day_by_hand():
     for name in ("b1_usd", "battery_only_usd", "p2p_usd"):
         assert sum(getattr(home, name) for home in e.by_home) == pytest.approx(getattr(e.by_day[0], name))
     assert sum(home.worse_off for home in e.by_home) == e.homes_worse_off
-    assert Evaluation.model_validate_json(e.model_dump_json()) == e
+    text = e.model_dump_json()
+    jsonschema.validate(json.loads(text), json.loads(schema_json("evaluate")))
+    assert Evaluation.model_validate_json(text) == e
 
 
 def test_a_home_that_gains_on_another_day_is_not_worse_off():
@@ -48,8 +55,10 @@ def test_a_home_that_gains_on_another_day_is_not_worse_off():
 def test_what_was_not_computed_is_unknown():
     e = evaluate([day_outcome(hand_made(), TARIFF, BATTERY)])
     assert e.captured_share is e.peak_window_cut_percent is e.day_max_ratio_mean is e.day_max_ratio_p99 is None
+    assert e.day_max_b1_kw_mean is e.day_max_b1_kw_p99 is e.day_max_p2p_kw_mean is e.day_max_p2p_kw_p99 is None
     partly = [day_outcome(hand_made(), TARIFF, BATTERY, seen(), BOUNDS), day_outcome(hand_made(), TARIFF, BATTERY)]
     assert evaluate(partly).captured_share is None
+    assert evaluate(partly).day_max_p2p_kw_mean == 4.0, "of the days of which b1 is known, too"
     assert evaluate([day_outcome(hand_made((OAK,)), TARIFF, BATTERY, None, BOUNDS)]).captured_share is None
 
 
@@ -63,6 +72,9 @@ def test_residuals_and_ratios_are_those_of_the_worst_days():
     assert e.money_residual_nusd == 7
     assert e.day_max_ratio_mean == pytest.approx((4 / 3 + 4 / 30) / 2, abs=1e-5)
     assert e.day_max_ratio_p99 == pytest.approx(4 / 30 + 0.99 * (4 / 3 - 4 / 30), abs=1e-5)
+    assert [(row.day_max_b1_kw, row.day_max_p2p_kw) for row in e.by_day] == [(3.0, 4.0), (30.0, 4.0)]
+    assert (e.day_max_b1_kw_mean, e.day_max_p2p_kw_mean, e.day_max_p2p_kw_p99) == (16.5, 4.0, 4.0)
+    assert e.day_max_b1_kw_p99 == pytest.approx(3 + 0.99 * 27)
 
 
 def test_test_days_of_one_ledger_are_evaluated_one_by_one():

@@ -7,6 +7,7 @@ from report_cases import BATTERY, FACTS, ROUNDS, TARIFF, by_chance, hand_made, s
 from rich.console import Console
 
 from common.clock import day_slots
+from common.tariff import load_tariff
 from report.accounts import by_span
 from report.evaluation import evaluation
 from report.observed import Bounds
@@ -50,11 +51,26 @@ def test_what_nobody_reported_is_a_dash_or_left_out():
     assert "None" not in text
 
 
+def test_what_the_bills_leave_out_is_told_of_the_tariff_in_use():
+    tariff = load_tariff("pge-e-tou-c")
+    outcomes = [day_outcome(hand_made(), tariff, BATTERY)]
+    e = evaluation(outcomes, tariff, BATTERY, FACTS.config, FACTS.data_hash, 1.0)
+    result = build_result(hand_made(), ROUNDS, tariff, BATTERY, FACTS)
+    assert e.tariff == result.provenance.tariff
+    for text in (printed(print_evaluation, e), printed(print_result, result, {}, [])):
+        words = "Bills leave out: a fixed charge of $0.79343 a day (about $24 a month), the baseline credit"
+        assert words in " ".join(text.split())
+        assert max(map(len, text.splitlines())) <= 80
+    unknown = tariff.model_copy(update={"fixedchargefirstmeter": 0, "leaves_out": []})
+    e = evaluation(outcomes, unknown, BATTERY, FACTS.config, FACTS.data_hash, 1.0)
+    assert "leave out" not in printed(print_evaluation, e)
+
+
 def evaluated(homes, days, rename=None):
     """An evaluation of a made-up community, with its first home of another name."""
     books, readings = by_chance(homes, days)
     outcomes = [day_outcome(day, TARIFF, BATTERY, readings) for day in by_span(books)]
-    e = evaluation(outcomes, BATTERY, FACTS.config, FACTS.data_hash, 12.0)
+    e = evaluation(outcomes, TARIFF, BATTERY, FACTS.config, FACTS.data_hash, 12.0)
     first = e.by_home[0].model_copy(update={"home_id": rename or e.by_home[0].home_id})
     return e.model_copy(update={"by_home": [first, *e.by_home[1:]]})
 
@@ -65,6 +81,14 @@ def test_an_evaluation_reads_at_80_columns_and_shows_a_month():
     assert f"{DAYS_SHOWN + 2} days, 3 homes" in text and "and 2 more days" in text
     assert f"By home, {DAYS_SHOWN + 2} days together, saved against b1" in text
     assert "more days" not in printed(print_evaluation, evaluated(3, DAYS[:28]))
+
+
+def test_the_highest_half_hours_are_told_in_kw_and_day_by_day():
+    outcome = day_outcome(hand_made(), TARIFF, BATTERY, seen(), BOUNDS)
+    text = printed(print_evaluation, evaluation([outcome], TARIFF, BATTERY, FACTS.config, FACTS.data_hash, 1.0))
+    rows = [line.split() for line in text.splitlines() if "half-hour" in line or "of the same day" in line]
+    assert [row[-4:] for row in rows[:2]] == [["3.00", "->", "4.00", "kW"]] * 2
+    assert [row[-1] for row in rows[2:]] == ["1.33"] * 2
 
 
 def test_what_trade_saves_beyond_the_own_battery_is_told_apart():

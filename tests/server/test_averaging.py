@@ -19,9 +19,9 @@ from common.errors import UserError
 from common.model import head_start, initial_vector
 from common.tariff import load_tariff
 from report.events import follow
+from report.json_schema import schema_path
 from report.privacy import privacy_of
 from report.results import RunFacts, build_result
-from report.schema import SCHEMA_PATH
 from server.averaging import make_rule
 from server.checkpoint import MODEL, initial_model, load_checkpoint
 from server.drawing import draw
@@ -189,5 +189,5 @@ def test_a_trading_run_tells_what_its_privacy_cost(run_local: Callable[..., Book
     assert 0 < spent.epsilon < 20
     facts = RunFacts(replace(SMALL, dp="fixed"), "", datetime.now(UTC), datetime.now(UTC))
     result = build_result(books, [], load_tariff("pge-tou-c"), BatterySpec(), facts, privacy=spent)
-    jsonschema.validate(result.model_dump(), json.loads(SCHEMA_PATH.read_text()))
+    jsonschema.validate(result.model_dump(), json.loads(schema_path("result").read_text()))
     assert result.privacy == spent

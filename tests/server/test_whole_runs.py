@@ -218,7 +218,8 @@ def test_evaluation_from_the_command_line(tmp_path: Path) -> None:
     measured = json.loads((out / "evaluate.json").read_text())
     figures = {
         "savings_percent_b1", "savings_percent_b0", "captured_share", "homes_worse_off", "peak_window_cut_percent",
-        "day_max_ratio_mean", "day_max_ratio_p99", "money_residual_nusd", "energy_residual_wh",
+        "day_max_ratio_mean", "day_max_ratio_p99", "day_max_b1_kw_mean", "day_max_b1_kw_p99",
+        "day_max_p2p_kw_mean", "day_max_p2p_kw_p99", "money_residual_nusd", "energy_residual_wh",
         "round_trip_efficiency", "trades_per_day", "homes", "days", "seconds",
     }  # fmt: skip
     assert figures <= measured.keys()

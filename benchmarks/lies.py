@@ -1,0 +1,58 @@
+"""What a home may say that is not true: of its plan, of its orders' limits, of what it has to sell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from common.messages import HomeReply
+
+Lie = Callable[[HomeReply], HomeReply]
+
+
+def plans_times(factor: float) -> Lie:
+    """A plan of so much more need, charging and surplus."""
+
+    def lie(reply: HomeReply) -> HomeReply:
+        if reply.plan is None:
+            return reply
+        told = {
+            name: tuple(round(wh * factor) for wh in getattr(reply.plan, name))
+            for name in ("need_wh", "charge_wh", "surplus_wh")
+        }
+        return reply.model_copy(update={"plan": reply.plan.model_copy(update=told)})
+
+    return lie
+
+
+def shaded(share: float) -> Lie:
+    """Bids so much lower and offers so much higher than what the energy is worth."""
+
+    def lie(reply: HomeReply) -> HomeReply:
+        orders = tuple(
+            o.model_copy(update={"limit_uusd": round(o.limit_uusd * (1 - share if o.side == "buy" else 1 + share))})
+            for o in reply.orders
+        )
+        return reply.model_copy(update={"orders": orders})
+
+    return lie
+
+
+def withheld(share: float) -> Lie:
+    """So much less offered for sale than there is."""
+
+    def lie(reply: HomeReply) -> HomeReply:
+        orders = tuple(
+            o if o.side == "buy" else o.model_copy(update={"energy_wh": max(1, round(o.energy_wh * (1 - share)))})
+            for o in reply.orders
+        )
+        return reply.model_copy(update={"orders": orders})
+
+    return lie
+
+
+LIES: dict[str, Lie] = {
+    "plans doubled": plans_times(2.0),
+    "plans halved": plans_times(0.5),
+    "limits 10 % shaded": shaded(0.1),
+    "offers 20 % less": withheld(0.2),
+}
