@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints, Mode
 from client.cars import Stays, limits_wh, paces_wh, plan_charging, wanted_wh
+from client.guard import grid_charge_caps_wh
 from client.household import Household
 from client.ladder import offered
 from client.outlook import Outlook
 from client.planner import (
     PlannedFlows,
-    grid_charge_caps_wh,
     indicative_plan,
     mode_at_prices,
     scenario_mean,

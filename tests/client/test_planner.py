@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from client.battery import BatteryBank, follow
+from client.guard import grid_charge_caps_wh
 from client.outlook import Outlook, Trade
 from client.planner import (
-    grid_charge_caps_wh,
     indicative_plan,
     mode_at_prices,
     stored_value,
