@@ -34,7 +34,7 @@ from client.store import HomeStore
 from common import checks
 from common.books import Books
 from common.clock import day_slots
-from common.config import BatterySpec, MarketRules, RunConfig
+from common.config import MarketRules, RunConfig
 from common.events import EventLog
 from common.messages import Begin, HomeReply, Plan, Settle, SlotRequest, unpack
 from common.readings import home_folders
@@ -138,7 +138,7 @@ def traded(community: Community, mechanism: Mechanism, liar: str = "", lie: Lie 
 
 def by_day(books: Books, community: Community) -> list[Accounts]:
     """Accounts of each day, of the homes of ``community`` in its order."""
-    days = [accounts(day, community.tariff, BatterySpec()) for day in by_span(books)]
+    days = [accounts(day) for day in by_span(books)]
     assert all(paid.home_ids == tuple(home.home_id for home in community.homes) for paid in days)
     return days
 

@@ -46,6 +46,8 @@ class Fleet:
 
     def begin(self, begin: Begin) -> tuple[HomePlan, ...]:
         """Begin a day (or several); answer with the first indicative plans."""
+        if begin.goes_on and all(home.state.end_slot == begin.slot for home in self.homes):
+            self._settler.end_days_before(begin.slot)
         for home in self.homes:
             home.begin(begin.slot, begin.end_slot, begin.goes_on)
             home.save()

@@ -23,7 +23,7 @@ from common.ridge import RidgeWeights
 HORIZON = 108
 """Slots that a forecast covers by default: 54 hours."""
 
-_CACHED_DAYS = 24
+_CACHED_DAYS = 32
 
 
 @dataclass(frozen=True)

@@ -36,17 +36,25 @@ class Settler:
 
     def settle(self, settle: Settle) -> dict[str, list[Meter]]:
         """The slot happens, and before it those whose message did not come; one that happened already is told again."""
-        behind = min(home.state.next_slot for home in self._homes)
-        meters: dict[str, list[Meter]] = {home.home_id: [] for home in self._homes}
-        for slot in range(behind, settle.slot + 1):
-            due = [i for i, home in enumerate(self._homes) if home.state.next_slot == slot]
-            fills = {fill.home_id: fill for fill in settle.fills} if slot == settle.slot else {}
-            for home_id, meter in self._happen(slot, due, fills).items():
-                meters[home_id].append(meter)
+        meters = self._catch_up(settle.slot, settle)
         for home in self._homes:
             if not meters[home.home_id] and home.state.next_slot == settle.slot + 1:
                 last = Meter(slot=settle.slot, import_wh=home.state.last_import_wh, export_wh=home.state.last_export_wh)
                 meters[home.home_id].append(last)
+        return meters
+
+    def end_days_before(self, slot: int) -> None:
+        """Let the slots before ``slot`` happen whose message did not come: they are of the accounts that end there."""
+        self._catch_up(slot - 1)
+
+    def _catch_up(self, last: int, settle: Settle | None = None) -> dict[str, list[Meter]]:
+        """The slots that have not happened yet happen, up to ``last``; what the meters say of them."""
+        meters: dict[str, list[Meter]] = {home.home_id: [] for home in self._homes}
+        for slot in range(min(home.state.next_slot for home in self._homes), last + 1):
+            due = [i for i, home in enumerate(self._homes) if home.state.next_slot == slot]
+            fills = {fill.home_id: fill for fill in settle.fills} if settle is not None and slot == settle.slot else {}
+            for home_id, meter in self._happen(slot, due, fills).items():
+                meters[home_id].append(meter)
         return meters
 
     def _happen(self, slot: int, due: list[int], fills: Mapping[str, Fill]) -> dict[str, Meter]:
@@ -107,20 +115,23 @@ class Settler:
         state, spec = home.state, home.facts.battery
         if state.end_slot == state.first_slot:
             raise WireError(f"no day was begun for {home.home_id}")
-        slots = np.arange(state.first_slot, state.end_slot)
-        off_peak_uusd = self._tariff.off_peak_uusd(slots)
-        drawn_wh = (state.alone_start_kwh - state.alone_kwh) * WH_PER_KWH
-        refill_nusd = drawn_wh * off_peak_uusd / spec.one_way_efficiency
+        off_peak_uusd = self._tariff.off_peak_uusd(np.arange(state.first_slot, state.end_slot))
+
+        def value_nusd(start_kwh: float, end_kwh: float, owed_wh: int) -> int:
+            refill_wh = (start_kwh - end_kwh) * WH_PER_KWH / spec.one_way_efficiency
+            return round((refill_wh + owed_wh) * off_peak_uusd)
+
+        alone_nusd = value_nusd(state.alone_start_kwh, state.alone_kwh, state.car_alone_owed_wh)
         return Totals(
             home_id=home.home_id,
             b0_nusd=state.b0_nusd,
             b1_nusd=state.b1_nusd,
-            battery_only_nusd=state.alone_nusd + round(refill_nusd + state.car_alone_owed_wh * off_peak_uusd),
+            battery_only_nusd=state.alone_nusd + alone_nusd,
             stored_start_wh=round(state.start_kwh * WH_PER_KWH),
             stored_end_wh=round(state.stored_kwh * WH_PER_KWH),
             charged_wh=state.charged_wh,
             discharged_wh=state.discharged_wh,
-            car_owed_wh=state.car_owed_wh,
+            stored_value_nusd=value_nusd(state.start_kwh, state.stored_kwh, state.car_owed_wh),
             unserved_wh=state.unserved_wh,
             unserved_alone_wh=state.unserved_alone_wh,
             unserved_b1_wh=state.unserved_b1_wh,

@@ -45,7 +45,7 @@ class Car(BaseModel):
     @property
     def max_slot_wh(self) -> int:
         """Most energy that the charger gives in a slot, whole Wh."""
-        return int(self.charger_kw * SLOT_HOURS * WH_PER_KWH)
+        return round(self.charger_kw * SLOT_HOURS * WH_PER_KWH)
 
     @field_validator("sessions")
     @classmethod

@@ -241,7 +241,7 @@ class RunConfig:
     forecaster: str = "hybrid"
     planner: str = "optimal"
     smart_charging: bool = True
-    scenarios: int = 10
+    scenarios: int = 20
     warmup_rounds: int = 4
     round_every_slots: int = 6
     local_steps: int = 16

@@ -235,13 +235,12 @@ class Totals(Wire):
 
     Attributes:
         b0_nusd: tariff on gross load. b1_nusd: tariff on the net load, no battery, no trade.
-        battery_only_nusd: the same home with its battery planned at the tariff alone, no trade, the difference of
-            its stored energy valued.
+        battery_only_nusd: the same home with its battery (and car) planned at the tariff alone, no trade, what it
+            ended with valued in the same way.
         stored_start_wh, stored_end_wh: stored energy of the battery.
         charged_wh, discharged_wh: AC energy into and out of the battery.
-        car_owed_wh: what the home's car would have drawn without control, less what it was given: charging that is put
-            off to after the span (negative: done earlier), valued at the off-peak price; that of the home without trade
-            is valued in ``battery_only_nusd``.
+        stored_value_nusd: what it costs at the off-peak price to refill the battery to ``stored_start_wh``, and to
+            charge the car with what it would have drawn by then without control; negative where they ended fuller.
         unserved_wh: load that a grid outage left unserved; unserved_alone_wh: the same with the battery that never
             trades; unserved_b1_wh: the same without a battery.
     """
@@ -254,7 +253,7 @@ class Totals(Wire):
     stored_end_wh: int
     charged_wh: int
     discharged_wh: int
-    car_owed_wh: int = 0
+    stored_value_nusd: int
     unserved_wh: EnergyWh = 0
     unserved_alone_wh: EnergyWh = 0
     unserved_b1_wh: EnergyWh = 0

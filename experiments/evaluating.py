@@ -86,7 +86,7 @@ def _showing(shown: Progress) -> Callable[[dict[str, object]], None]:
 
 
 def _costs(books: Books, tariff: Tariff) -> Costs:
-    paid = accounts(books, tariff, BatterySpec())
+    paid = accounts(books)
     return dict(zip(paid.home_ids, paid.p2p_nusd.tolist(), strict=True))
 
 

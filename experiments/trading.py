@@ -97,5 +97,5 @@ def _report(
 
 def _costs(books: Books, config: RunConfig) -> dict[str, int]:
     """Cost of each home, n$, the change of stored energy valued."""
-    paid = accounts(books, load_tariff(config.tariff), BatterySpec())
+    paid = accounts(books)
     return dict(zip(paid.home_ids, paid.p2p_nusd.tolist(), strict=True))

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from common.books import Books
 from common.config import BatterySpec
-from common.tariff import Tariff
 from common.units import NUSD_PER_USD
 
 Integers = NDArray[np.int64]
@@ -23,8 +22,8 @@ WORSE_OFF_NUSD = NUSD_PER_USD // 100
 
 _ENERGIES = ("import_wh", "export_wh", "bought_wh", "sold_wh", "grid_import_wh", "grid_export_wh")
 _TOTALS = (
-    "b0_nusd", "b1_nusd", "battery_only_nusd", "charged_wh", "discharged_wh", "unserved_wh", "unserved_alone_wh",
-    "unserved_b1_wh",
+    "b0_nusd", "b1_nusd", "battery_only_nusd", "stored_value_nusd", "charged_wh", "discharged_wh", "unserved_wh",
+    "unserved_alone_wh", "unserved_b1_wh",
 )  # fmt: skip
 
 
@@ -118,27 +117,20 @@ class Accounts:
         )
 
 
-def accounts(books: Books, tariff: Tariff, battery: BatterySpec) -> Accounts:
+def accounts(books: Books) -> Accounts:
     """Accounts of every home that the ledger knows, by name."""
     ids = sorted(set(books.meters["home_id"]) | set(books.totals["home_id"]))
     energies = _per_home(books.meters, "home_id", _ENERGIES, ids)
     is_home = books.postings["account"].str.startswith("home:")
     received = _per_home(books.postings[is_home], "account", ("amount_nusd",), [f"home:{name}" for name in ids])
     totals = books.totals.copy()
-    first = totals["day_slot"].to_numpy(np.int64)
-    change = (totals["stored_end_wh"] - totals["stored_start_wh"]).to_numpy(np.int64)
-    price = {span.start: tariff.off_peak_uusd(np.arange(span.start, span.stop)) for span in spans(books)}
-    refill = [price[int(slot)] / battery.one_way_efficiency for slot in first]
-    totals["stored_change_wh"] = change
-    off_peak = [price[int(slot)] for slot in first]
-    owed = totals["car_owed_wh"].to_numpy(np.int64) * np.array(off_peak, np.float64)
-    totals["stored_value_nusd"] = np.rint(-change * np.array(refill, np.float64) + owed).astype(np.int64)
-    said = _per_home(totals, "home_id", (*_TOTALS, "stored_change_wh", "stored_value_nusd"), ids)
+    totals["stored_change_wh"] = totals["stored_end_wh"] - totals["stored_start_wh"]
+    said = _per_home(totals, "home_id", (*_TOTALS, "stored_change_wh"), ids)
     spans_said = totals.groupby("home_id").size().reindex(ids, fill_value=0).to_numpy(np.int64)
     # A slot without the home's meter would be a slot without its cost: such a home's figures say nothing.
     true_rows = books.meters[books.meters["estimated"] == 0].groupby("home_id").size()
     metered = true_rows.reindex(ids, fill_value=0).to_numpy(np.int64) == len(books.slots)
-    reported = (spans_said == len(price)) & (len(totals) > 0) & metered
+    reported = (spans_said == len(spans(books))) & (len(totals) > 0) & metered
     return Accounts(
         home_ids=tuple(ids),
         reported=reported,

@@ -167,7 +167,7 @@ def optimum_by_day(
     batteries = [homes.batteries[home] for home in ids]
     start = days[0].totals.set_index("home_id")["stored_start_wh"]
     off_peak = tariff.off_peak_uusd(slots)
-    terminal = off_peak / batteries[0].one_way_efficiency
+    terminal = off_peak / np.array([battery.one_way_efficiency for battery in batteries])
     buy, sell = tariff.import_uusd(slots), tariff.export_uusd(slots)
     before = np.array([start[home] / WH_PER_KWH for home in ids])
     optimum = community_optimum(

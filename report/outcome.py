@@ -55,7 +55,7 @@ def day_outcome(
 ) -> DayOutcome:
     """Outcome of the one span in ``books`` (see :func:`report.accounts.by_span`)."""
     money, energy = residuals(books)
-    paid = accounts(books, tariff, battery)
+    paid = accounts(books)
     known = vars(bounds) if bounds is not None and paid.reported.all() else {}
     return DayOutcome(
         day=local_of(spans(books)[0].start).date().isoformat(),

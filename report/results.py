@@ -55,7 +55,7 @@ def build_result(
         bounds: what foresight would reach; None where it was not computed.
         privacy: what the models cost of it; None without differential privacy.
     """
-    paid = accounts(books, tariff, battery)
+    paid = accounts(books)
     sums = paid.community
     figures = _figures(books, paid, sums, battery)
     efficiency = figures.round_trip_efficiency

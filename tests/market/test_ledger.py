@@ -19,8 +19,8 @@ def settlement_of(slot):
 
 def totals(home_id):
     return Totals(
-        home_id=home_id, b0_nusd=9, b1_nusd=-8, battery_only_nusd=7, stored_start_wh=6, stored_end_wh=5, charged_wh=4,
-        discharged_wh=3,
+        home_id=home_id, b0_nusd=9, b1_nusd=-8, battery_only_nusd=7, stored_start_wh=6, stored_end_wh=5,
+        stored_value_nusd=1, charged_wh=4, discharged_wh=3,
     )  # fmt: skip
 
 

@@ -44,13 +44,14 @@ ELM_PAYS = 682_000_000
 ELM_REFILL = round(105 * 280_000 / 0.9**0.5)
 """n$: elm ended 105 Wh lower; at $0.28 and 94.9 % one way."""
 
+
 OAK = Totals(
     home_id="oak", b0_nusd=900_000_000, b1_nusd=400_000_000, battery_only_nusd=350_000_000,
-    stored_start_wh=5000, stored_end_wh=5000, charged_wh=0, discharged_wh=0,
+    stored_start_wh=5000, stored_end_wh=5000, stored_value_nusd=0, charged_wh=0, discharged_wh=0,
 )  # fmt: skip
 ELM = Totals(
     home_id="elm", b0_nusd=1_100_000_000, b1_nusd=1_100_000_000, battery_only_nusd=700_000_000,
-    stored_start_wh=2700, stored_end_wh=2595, charged_wh=1000, discharged_wh=1000,
+    stored_start_wh=2700, stored_end_wh=2595, stored_value_nusd=ELM_REFILL, charged_wh=1000, discharged_wh=1000,
 )  # fmt: skip
 
 
@@ -157,7 +158,7 @@ def by_chance(homes, spans, seed=0):
         said[span[0]] = [
             Totals(
                 home_id=name, b0_nusd=int(b0[h]), b1_nusd=int(b1[h]), battery_only_nusd=int(b1[h] * 0.9),
-                stored_start_wh=3000, stored_end_wh=3000, charged_wh=10_000, discharged_wh=9_000,
+                stored_start_wh=3000, stored_end_wh=3000, stored_value_nusd=0, charged_wh=10_000, discharged_wh=9_000,
             )
             for h, name in enumerate(ids)
         ]  # fmt: skip

@@ -3,7 +3,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from report_cases import BATTERY, FIRST, OAK, TARIFF, by_chance, hand_made, totals_table
+from report_cases import BATTERY, OAK, by_chance, hand_made, totals_table
 
 from common.clock import day_slots
 from report.accounts import accounts, by_span, residuals, round_trip_efficiency, spans
@@ -27,19 +27,11 @@ def test_a_battery_that_only_charged_or_only_discharged_has_its_physics():
     assert round_trip_efficiency(0, 1000, -1000 / ONE_WAY, BATTERY) == pytest.approx(0.9)
 
 
-@pytest.mark.parametrize(("end_wh", "sign"), [(4000, 1), (6000, -1)])
-def test_ending_lower_costs_and_ending_higher_pays_the_off_peak_price(end_wh, sign):
-    books = hand_made((OAK.model_copy(update={"stored_end_wh": end_wh}),))
-    value = accounts(books, TARIFF, BATTERY).stored_value_nusd[1]
-    assert value == sign * round(1000 * 280_000 / ONE_WAY)
-
-
-def test_a_run_within_the_peak_is_still_refilled_off_peak():
-    books = hand_made((OAK.model_copy(update={"stored_end_wh": 4000}),))
-    books = replace(
-        books, slots=books.slots[2:], meters=books.meters[4:], totals=books.totals.assign(day_slot=FIRST + 2)
-    )
-    assert accounts(books, TARIFF, BATTERY).stored_value_nusd[1] == round(1000 * 280_000 / ONE_WAY)
+def test_what_is_left_counts_as_the_home_says():
+    books = hand_made((OAK.model_copy(update={"stored_end_wh": 4000, "stored_value_nusd": 295_000_000}),))
+    paid = accounts(books)
+    assert (paid.stored_change_wh[1], paid.stored_value_nusd[1]) == (-1000, 295_000_000)
+    assert paid.p2p_nusd[1] == paid.ledger_nusd[1] + 295_000_000
 
 
 def test_residuals_find_a_wrong_posting_and_a_wrong_meter():
@@ -63,7 +55,7 @@ def test_spans_end_with_the_last_slot_before_the_next():
 def test_a_home_that_missed_one_span_is_not_counted():
     days = [day_slots(date(2025, 7, 15)), day_slots(date(2025, 7, 16))]
     books, _ = by_chance(3, days)
-    paid = accounts(replace(books, totals=books.totals[:-1]), TARIFF, BATTERY)
+    paid = accounts(replace(books, totals=books.totals[:-1]))
     assert paid.reported.tolist() == [True, True, False]
     assert paid.b1_nusd[2] == 0
 
@@ -71,8 +63,8 @@ def test_a_home_that_missed_one_span_is_not_counted():
 def test_costs_of_the_homes_add_up_over_spans():
     days = [day_slots(date(2025, 7, 15)), day_slots(date(2025, 7, 16))]
     books, _ = by_chance(4, days)
-    whole = accounts(books, TARIFF, BATTERY)
-    parts = [accounts(part, TARIFF, BATTERY) for part in by_span(books)]
+    whole = accounts(books)
+    parts = [accounts(part) for part in by_span(books)]
     assert whole.p2p_nusd.tolist() == sum(part.p2p_nusd for part in parts).tolist()
 
 
@@ -82,5 +74,5 @@ def test_books_without_a_slot_are_empty_accounts():
         books, slots=books.slots[:0], trades=books.trades[:0], meters=books.meters[:0],
         postings=books.postings[:0], totals=totals_table({}),
     )  # fmt: skip
-    assert accounts(empty, TARIFF, BATTERY).home_ids == ()
+    assert accounts(empty).home_ids == ()
     assert residuals(empty) == (0, 0)

@@ -38,8 +38,8 @@ def test_days_in_a_row_are_one_run_with_accounts_of_each_day(run_local: Run, hom
     daily = run_local(date="", start_slot=0, slots=0, test_days=f"{first}..{last}", **PLAIN)
     for name in ("slots", "trades", "meters", "postings"):
         pd.testing.assert_frame_equal(getattr(whole, name), getattr(daily, name), obj=name)
-    days = [accounts(part, TARIFF, BatterySpec()) for part in by_span(daily)]
-    together = accounts(whole, TARIFF, BatterySpec())
+    days = [accounts(part) for part in by_span(daily)]
+    together = accounts(whole)
     for name in ("b0_nusd", "b1_nusd", "ledger_nusd", "charged_wh", "stored_change_wh"):
         assert (sum(getattr(day, name) for day in days) == getattr(together, name)).all(), name
     for name in ("p2p_nusd", "battery_only_nusd"):  # the change of stored energy is rounded each midnight
@@ -85,7 +85,7 @@ def test_an_outage_stops_meters_and_trade_and_counts_what_nobody_serves(
     seen = observe(homes, books)
     assert seen.dark is not None and seen.dark.sum() == 18
     assert (seen.stored_wh >= -1).all() and (seen.stored_wh <= seen.capacity_wh[:, None]).all()
-    sums = accounts(books, TARIFF, BatterySpec()).community
+    sums = accounts(books).community
     assert sums.unserved_b1_wh == seen.load_wh[seen.dark].sum(), "without battery a home is dark"
     assert sums.unserved_wh < sums.unserved_b1_wh
     ended = books.totals.set_index("home_id").loc[sorted(homes.readings)]["stored_end_wh"].to_numpy()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.books import Books
-from common.config import BatterySpec, MarketRules
+from common.config import MarketRules
 from common.tariff import load_tariff
 from datagen.community import prepare_homes
 from market.audit import verify
@@ -39,7 +39,7 @@ def test_homes_export_and_do_not_trade_and_the_optimum_stays_a_bound(august: tup
     evening = books.meters[books.meters["slot"].isin(pays)]
     assert evening["grid_export_wh"].sum() > 3 * 6_000, "three batteries that were filled before it"
     best = optimum_nusd(Homes.open(root), books, tariff, rules)
-    paid = accounts(books, tariff, BatterySpec()).community
+    paid = accounts(books).community
     assert best is not None
     assert sum(best.values()) <= paid.p2p_nusd
     assert paid.b1_nusd - paid.p2p_nusd > 0.8 * (paid.b1_nusd - sum(best.values()))

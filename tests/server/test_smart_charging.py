@@ -13,7 +13,7 @@ import pytest
 from client.store import HomeStore
 from common.books import Books
 from common.clock import day_slots
-from common.config import BatterySpec, MarketRules
+from common.config import MarketRules
 from common.readings import home_folders, read_facts, read_readings, write_home
 from common.tariff import load_tariff
 from datagen.source import parse_day
@@ -90,8 +90,10 @@ def test_what_is_put_off_is_owed_and_the_days_add_up(run_local: Run, street: Pat
     parts = by_span(daily)
     for books in parts:
         slots = np.sort(books.slots["slot"].to_numpy(np.int64))
-        owed = int(books.totals.set_index("home_id").loc[home, "car_owed_wh"])
-        assert owed == -int(homes.car_change_wh(home, slots).sum())
+        said = books.totals.set_index("home_id").loc[home]
+        refill_wh = (said["stored_start_wh"] - said["stored_end_wh"]) / 0.9**0.5
+        owed_wh = -int(homes.car_change_wh(home, slots).sum())
+        assert said["stored_value_nusd"] == pytest.approx((refill_wh + owed_wh) * 280_000, abs=600_000)
         seen = observe(homes, books)
         row = sorted(set(books.meters["home_id"])).index(home)
         assert (
@@ -99,22 +101,20 @@ def test_what_is_put_off_is_owed_and_the_days_add_up(run_local: Run, street: Pat
         )
         assert (seen.stored_wh[row] >= 1300).all() and (seen.stored_wh[row] <= 10_860).all()
     whole = run_local(street, date=SMALL.date, days=2, start_slot=0, slots=0, **PLAIN)
-    days_sum = sum(accounts(part, TARIFF, BatterySpec()).p2p_nusd for part in parts)
-    assert np.abs(days_sum - accounts(whole, TARIFF, BatterySpec()).p2p_nusd).max() <= 2000
+    days_sum = sum(accounts(part).p2p_nusd for part in parts)
+    assert np.abs(days_sum - accounts(whole).p2p_nusd).max() <= 2000
     by_day, at_once = optimum_by_day(homes, parts, TARIFF, RULES), optimum_nusd(homes, whole, TARIFF, RULES)
     assert by_day is not None and at_once is not None
     for name, cost in at_once.items():
         assert sum(day[name] for day in by_day) == pytest.approx(cost, abs=20)
-    assert sum(at_once.values()) <= accounts(whole, TARIFF, BatterySpec()).p2p_nusd.sum() + 1000, (
-        "no policy beats the bound"
-    )
+    assert sum(at_once.values()) <= accounts(whole).p2p_nusd.sum() + 1000, "no policy beats the bound"
 
 
 def test_smart_charging_saves_and_may_be_left_off(run_local: Run, street: Path) -> None:
     books = {}
     for smart in (True, False):
         options = {"date": SMALL.date, "days": 2, "start_slot": 0, "slots": 0, "smart_charging": smart}
-        books[smart] = accounts(run_local(street, **options, **PLAIN), TARIFF, BatterySpec())
+        books[smart] = accounts(run_local(street, **options, **PLAIN))
     assert (books[True].b1_nusd == books[False].b1_nusd).all(), "the baseline charges as it did"
     assert books[True].p2p_nusd[0] < books[False].p2p_nusd[0] - 10**9, "a dollar in two days"
     assert books[True].battery_only_nusd[0] < books[False].battery_only_nusd[0] - 10**9, (
@@ -133,7 +133,7 @@ def test_in_an_outage_no_car_charges_and_what_it_leaves_without_is_unserved(run_
     taken = sum(wh for slot, wh in diary.items() if arrival <= slot < departure)
     assert not any(first <= slot < end for slot in diary)
     assert 0 <= taken < energy
-    paid = accounts(books, TARIFF, BatterySpec())
+    paid = accounts(books)
     assert paid.unserved_wh[0] >= energy - taken
     assert verify(books, RULES) == [] and residuals(books) == (0, 0)
 
