@@ -26,26 +26,31 @@ ETA = 0.9**0.5
 TERMINAL = OFF_PEAK / ETA
 
 
-def plan_cost_usd(spec, stored_kwh, net_wh, imports, exports, terminal, caps_wh, sales=None):
+def plan_cost_usd(spec, stored_kwh, net_wh, imports, exports, terminal, caps_wh, sales=None, purchases=None):
     """Oracle: least cost of one home and one scenario, as a linear program; None caps for no cap."""
     slots = len(net_wh)
     one, none = np.eye(slots), np.zeros((slots, slots))
     eta, power = spec.one_way_efficiency, spec.max_slot_kwh
-    price, most = (exports, np.zeros(slots)) if sales is None else (sales.price_uusd, sales.most_wh / 1000)
-    most = np.where((exports <= price) & (price <= imports), most, 0.0)
-    # import, export, charge from grid, charge from surplus, discharge, stored, sold to neighbours
-    objective = np.concatenate([imports, -exports, np.zeros(4 * slots), -price]) / 1e6
+    sold_at, sold = _between(sales, imports, exports)
+    bought_at, bought = _between(purchases, imports, exports)
+    # import, export, charge from grid, from surplus, discharge, stored, sold and bought, charge from what is bought
+    objective = np.concatenate([imports, -exports, np.zeros(4 * slots), -sold_at, bought_at, np.zeros(slots)]) / 1e6
     objective[6 * slots - 1] = -terminal / 1e6
-    balance = np.hstack([one, -one, -one, -one, one, none, -one])
-    storage = np.hstack([none, none, -eta * one, -eta * one, one / eta, one - np.eye(slots, k=-1), none])
+    balance = np.hstack([one, -one, -one, -one, one, none, -one, one, -one])
+    storage = np.hstack(
+        [none, none, -eta * one, -eta * one, one / eta, one - np.eye(slots, k=-1), none, none, -eta * one]
+    )
     right = np.concatenate([net_wh / 1000, [stored_kwh], np.zeros(slots - 1)])
-    both = np.hstack([none, none, one, one, none, none, none])
-    surplus = np.maximum(-net_wh / 1000, 0)
+    both = np.hstack([none, none, one, one, none, none, none, none, one])
+    surplus, need = np.maximum(-net_wh / 1000, 0), np.maximum(net_wh / 1000, 0)
     grid = np.full(slots, power) if caps_wh is None else np.minimum(caps_wh / 1000, power)
     grid = np.where(exports > imports, 0.0, grid)
     envelope, room = _envelope(net_wh / 1000, power, exports > imports)
-    upper = [*[np.inf] * (2 * slots), *grid, *surplus, *[power] * slots, *[spec.ceiling_kwh] * slots, *most]
-    lower = [0.0] * (5 * slots) + [spec.reserve_kwh] * slots + [0.0] * slots
+    # Without sun what neighbours give serves the need before it is stored.
+    spare = np.maximum(bought - need, 0)
+    upper = [*[np.inf] * (2 * slots), *grid, *surplus, *[power] * slots, *[spec.ceiling_kwh] * slots, *sold, *bought]
+    upper += [*spare]
+    lower = [0.0] * (5 * slots) + [spec.reserve_kwh] * slots + [0.0] * (3 * slots)
     result = linprog(
         objective,
         A_eq=np.vstack([balance, storage]),
@@ -58,11 +63,19 @@ def plan_cost_usd(spec, stored_kwh, net_wh, imports, exports, terminal, caps_wh,
     return result.fun
 
 
+def _between(trade, imports, exports):
+    """Price and most energy (kWh) of a trade, where its price lies between export and import."""
+    if trade is None:
+        return exports, np.zeros(len(imports))
+    pays = (exports <= trade.price_uusd) & (trade.price_uusd <= imports)
+    return trade.price_uusd, np.where(pays, trade.most_wh / 1000, 0.0)
+
+
 def _envelope(net, power, pays):
     """Rows of the slots whose export price is above the import price: export in proportion to the discharge."""
     one, none = np.eye(len(net)), np.zeros((len(net), len(net)))
     above_need = np.diag((power - np.clip(net, 0, power)) / power)
-    return np.hstack([none, one, one, one, -above_need, none, none])[pays], np.maximum(-net, 0)[pays]
+    return np.hstack([none, one, one, one, -above_need, none, none, none, none])[pays], np.maximum(-net, 0)[pays]
 
 
 def random_case(seed, homes=1, scenarios=1, slots=12, exporting_pays=False):
@@ -110,16 +123,20 @@ def test_the_slope_integrates_to_the_cost_of_the_linear_program(seed, exporting_
 
 @given(st.integers(0, 10**6))
 @settings(max_examples=60, deadline=None)
-def test_with_neighbours_to_sell_to_it_is_the_linear_program_as_well(seed):
+def test_with_neighbours_it_is_the_linear_program_as_well(seed):
+    """In each slot they buy, give, or neither: never both, for then they would trade with each other."""
     specs, outlook = random_case(seed)
     spec, bank = specs[0], BatteryBank.of(specs)
     rng = np.random.default_rng(seed)
     slots = outlook.net_wh.shape[2]
     sales = Trade(rng.choice([95_000, 232_750, 423_937], slots), rng.choice([0.0, 150.0, 900.0, 9_000.0], slots))
-    value = stored_value(bank, replace(outlook, sales=sales))
+    purchases = Trade(rng.choice([95_000, 245_000, 446_250], slots), rng.choice([0.0, 150.0, 900.0, 9_000.0], slots))
+    purchases = replace(purchases, most_wh=np.where(sales.most_wh > 0, 0.0, purchases.most_wh))
+    value = stored_value(bank, replace(outlook, sales=sales, purchases=purchases))
     ends = (spec.reserve_kwh, spec.ceiling_kwh)
     caps = None if outlook.grid_charge_cap_wh is None else outlook.grid_charge_cap_wh[0]
-    known = (outlook.net_wh[0, 0], outlook.import_uusd, outlook.export_uusd, outlook.terminal_uusd[0], caps, sales)
+    tariff = (outlook.import_uusd, outlook.export_uusd, outlook.terminal_uusd[0])
+    known = (outlook.net_wh[0, 0], *tariff, caps, sales, purchases)
     low_cost, high_cost = (plan_cost_usd(spec, stored, *known) for stored in ends)
     points = np.unique(np.concatenate([ends, np.clip(value.edge_kwh[0], *ends)]))
     middle = (points[1:] + points[:-1]) / 2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.selling import _COMES_ABOUT, expected_sales, limit_worth_uusd, sellable_wh
+from client.selling import _COMES_ABOUT, expected_purchases, expected_sales, limit_worth_uusd, sellable_wh
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Quote
 
@@ -56,12 +56,30 @@ def test_the_limit_is_worth_what_one_more_unit_of_it_earns(seed):
         assert found[home] == pytest.approx(_COMES_ABOUT * np.mean(more))
 
 
+def quoted(curve, wanted, offered):
+    share = (2.0,) * CURVE_SLOTS
+    return Quote(
+        slot=7, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted, offered_wh=offered
+    )
+
+
+IMPORTS = np.where(np.arange(60) % CURVE_SLOTS < 8, 510_000, 280_000)
+
+
 def test_a_home_expects_the_scarce_price_of_each_tariff_period():
     curve = tuple(100_000 if 20 <= slot < 30 else 446_000 if slot < 8 else 245_000 for slot in range(CURVE_SLOTS))
-    share, wanted = (2.0,) * CURVE_SLOTS, tuple(range(CURVE_SLOTS))
-    quote = Quote(slot=7, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted)
-    imports = np.where(np.arange(60) % CURVE_SLOTS < 8, 510_000, 280_000)
-    sales = expected_sales(quote, imports, RULES.delivered_share)
+    quote = quoted(curve, tuple(range(CURVE_SLOTS)), (0,) * CURVE_SLOTS)
+    sales = expected_sales(quote, IMPORTS, RULES.delivered_share)
     assert sales.price_uusd[:8].tolist() == [423_700] * 8
     assert set(sales.price_uusd[8:48].tolist()) == {232_750}
     assert sales.most_wh[48:].tolist() == list(range(12))  # the next day as this one
+
+
+def test_a_home_counts_on_most_of_what_is_offered_at_the_dearest_price_at_which_it_is():
+    curve = tuple(300_000 + 1_000 * slot if slot < 8 else 245_000 for slot in range(CURVE_SLOTS))
+    offered = tuple(1_000 if 2 <= slot < 5 else 0 for slot in range(CURVE_SLOTS))
+    purchases = expected_purchases(quoted(curve, (0,) * CURVE_SLOTS, offered), IMPORTS)
+    assert set(purchases.price_uusd[:8].tolist()) == {304_000}
+    assert set(purchases.price_uusd[8:48].tolist()) == {280_000}, "nothing is offered then: no better than the grid"
+    assert purchases.most_wh[:8].tolist() == [0, 0, 800, 800, 800, 0, 0, 0]
+    assert purchases.most_wh[48:52].tolist() == [0, 0, 800, 800]

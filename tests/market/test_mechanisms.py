@@ -145,8 +145,8 @@ def test_pay_as_bid_by_hand():
 
 def test_the_posted_price_of_the_middle():
     middle = MECHANISMS["mid-market"]
-    assert middle.posted_price(0, 9_000, 280_000, 60_000, RULES) == 170_000
-    assert middle.posted_price(9_000, 0, 110_000, 20_000, RULES) == RULES.floor_uusd
+    assert middle.posted_price(0, 9_000, 280_000, 60_000, 252_000, RULES) == 170_000
+    assert middle.posted_price(9_000, 0, 110_000, 20_000, 99_000, RULES) == RULES.floor_uusd
 
 
 def test_the_run_config_names_the_mechanisms_that_there_are():

@@ -15,7 +15,7 @@ from common.messages import CURVE_SLOTS, Plan
 from common.tariff import load_tariff
 from market.mechanisms import SDR
 from market.mechanisms.sdr import highest_price, sdr_price
-from server.pricing import UNLIMITED, charge_share, price_curve, wanted_wh
+from server.pricing import UNLIMITED, charge_share, offered_wh, price_curve, wanted_wh
 from server.quoting import Quoter
 
 RULES = MarketRules()
@@ -24,29 +24,29 @@ ENERGY = st.integers(0, 50_000)
 
 
 def test_known_points():
-    assert sdr_price(0, 0, PEAK, EXPORT, RULES) == 446_250  # no surplus: an eighth under the tariff
-    assert sdr_price(0, 5_000, OFF_PEAK, EXPORT, RULES) == 245_000
-    assert sdr_price(5_000, 0, OFF_PEAK, EXPORT, RULES) == 100_000  # nobody needs it: the floor
-    assert sdr_price(10_000, 9_500, OFF_PEAK, EXPORT, RULES) == 100_000  # after the loss it is just enough
+    assert sdr_price(0, 0, PEAK, EXPORT, 0, RULES) == 446_250  # no surplus: an eighth under the tariff
+    assert sdr_price(0, 5_000, OFF_PEAK, EXPORT, 0, RULES) == 245_000
+    assert sdr_price(5_000, 0, OFF_PEAK, EXPORT, 0, RULES) == 100_000  # nobody needs it: the floor
+    assert sdr_price(10_000, 9_500, OFF_PEAK, EXPORT, 0, RULES) == 100_000  # after the loss it is just enough
     half = OFF_PEAK * EXPORT / ((OFF_PEAK - EXPORT) / 2 + EXPORT) / 2 + OFF_PEAK / 2
-    assert sdr_price(10_000, 19_000, OFF_PEAK, EXPORT, RULES) == round(half)
+    assert sdr_price(10_000, 19_000, OFF_PEAK, EXPORT, 0, RULES) == round(half)
 
 
 @given(ENERGY, ENERGY, ENERGY)
 def test_more_surplus_never_raises_the_price_and_it_stays_in_bounds(surplus, more, need):
-    price = sdr_price(surplus, need, OFF_PEAK, EXPORT, RULES)
-    assert sdr_price(surplus + more, need, OFF_PEAK, EXPORT, RULES) <= price
-    assert sdr_price(surplus, need + more, OFF_PEAK, EXPORT, RULES) >= price
+    price = sdr_price(surplus, need, OFF_PEAK, EXPORT, 0, RULES)
+    assert sdr_price(surplus + more, need, OFF_PEAK, EXPORT, 0, RULES) <= price
+    assert sdr_price(surplus, need + more, OFF_PEAK, EXPORT, 0, RULES) >= price
     assert RULES.floor_uusd <= price <= OFF_PEAK * 7 // 8
 
 
 def test_a_tariff_under_the_floor_gives_the_floor():
-    assert sdr_price(0, 1_000, 50_000, 10_000, RULES) == RULES.floor_uusd
+    assert sdr_price(0, 1_000, 50_000, 10_000, 0, RULES) == RULES.floor_uusd
 
 
 @given(ENERGY, ENERGY, st.integers(0, 1_300_000), st.integers(0, 1_300_000))
 def test_the_price_stays_in_bounds_whatever_exporting_pays(surplus, need, imports, exports):
-    price = sdr_price(surplus, need, imports, exports, RULES)
+    price = sdr_price(surplus, need, imports, exports, 0, RULES)
     assert RULES.floor_uusd <= price <= max(RULES.floor_uusd, min(RULES.ceiling_uusd, imports * 7 // 8 + 1))
     if exports >= imports * RULES.delivered_share:  # no seller gets more than the grid pays
         assert price * RULES.delivered_share <= max(exports, RULES.floor_uusd)
@@ -54,16 +54,32 @@ def test_the_price_stays_in_bounds_whatever_exporting_pays(surplus, need, import
 
 @given(ENERGY, ENERGY, st.integers(0, 1_300_000), st.integers(0, 1_300_000))
 def test_a_seller_gets_what_the_grid_pays_where_a_neighbour_can_pay_it(surplus, need, imports, exports):
-    price, highest = sdr_price(surplus, need, imports, exports, RULES), highest_price(imports, RULES)
+    price, highest = sdr_price(surplus, need, imports, exports, 0, RULES), highest_price(imports, RULES)
     assert price >= min(RULES.least_price_uusd(exports), highest)
-    assert sdr_price(50_000, 0, imports, exports, RULES) == min(max(100_000, -(-exports * 20 // 19)), highest)
+    assert sdr_price(50_000, 0, imports, exports, 0, RULES) == min(max(100_000, -(-exports * 20 // 19)), highest)
+
+
+def test_nobody_has_to_sell_for_less_than_what_storing_is_worth():
+    """A kWh that is stored will save 90 % of the off-peak price: that takes the place of the export price."""
+    stored = round(0.9 * OFF_PEAK)
+    assert sdr_price(5_000, 0, PEAK, EXPORT, stored, RULES) == stored
+    assert sdr_price(10_000, 19_000, PEAK, EXPORT, stored, RULES) == sdr_price(10_000, 19_000, PEAK, stored, 0, RULES)
+    assert sdr_price(5_000, 0, OFF_PEAK, EXPORT, stored, RULES) == highest_price(OFF_PEAK, RULES)
+
+
+@given(ENERGY, ENERGY, ENERGY, st.integers(0, PEAK))
+def test_more_surplus_never_raises_the_price_among_batteries_either(surplus, more, need, stored):
+    price = sdr_price(surplus, need, PEAK, EXPORT, stored, RULES)
+    assert sdr_price(surplus + more, need, PEAK, EXPORT, stored, RULES) <= price
+    assert price >= sdr_price(surplus, need, PEAK, EXPORT, 0, RULES)
 
 
 def test_the_curve_is_the_price_of_each_slot():
     surplus, need = np.array([0, 4_000]), np.array([1_000, 5_000])
     imports, exports = np.array([OFF_PEAK, PEAK]), np.array([EXPORT, EXPORT])
     assert price_curve(surplus, need, imports, exports, RULES, SDR) == tuple(
-        sdr_price(int(s), int(n), int(i), EXPORT, RULES) for s, n, i in zip(surplus, need, imports, strict=True)
+        sdr_price(int(s), int(n), int(i), EXPORT, round(0.9 * OFF_PEAK), RULES)
+        for s, n, i in zip(surplus, need, imports, strict=True)
     )
 
 
@@ -136,6 +152,11 @@ def test_what_is_wanted_is_shared_by_those_who_sell():
     surplus, need = np.array([0, 950, 5_000]), np.array([1_900, 1_900, 1_900])
     assert wanted_wh(surplus, need, 2, RULES) == (1_000, 525, 0)
     assert wanted_wh(surplus, need, 0, RULES) == (0, 0, 0)
+
+
+def test_what_is_offered_is_shared_by_those_who_have_nothing_to_offer():
+    surplus, need = np.array([0, 5_000, 2_000, 5_000]), np.array([1_900, 950, 1_900, 950])
+    assert offered_wh(surplus, need, np.array([2, 2, 2, 0]), RULES) == (0, 1_900, 0, 0)
 
 
 def test_homes_that_fell_silent_take_no_part_of_what_is_wanted():
