@@ -16,9 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
@@ -26,7 +28,8 @@ from rich.table import Table
 
 from benchmarks.lies import LIES, Lie
 from client.app import app
-from client.fleet import HORIZON, Fleet
+from client.deciding import HORIZON
+from client.fleet import Fleet
 from client.forecaster import Forecast
 from client.household import Household
 from client.node import open_fleet
@@ -90,12 +93,13 @@ def with_forecasts(config: RunConfig, out: Path) -> Forecasts:
         reply = app(message, context)
         if message.metadata.message_type == "query.slot":
             quote = unpack(SlotRequest, message.content).quote
-            for home in open_fleet(context).homes if quote else ():
+            for home in open_fleet(context).homes if quote is not None else ():
+                assert quote is not None
                 forecasts[home.home_id, quote.slot] = home.forecast(quote.slot, HORIZON)
         return reply
 
     events = EventLog(out / "events.jsonl")
-    run_community(LocalGrid(recording, 1, config.flat(), run_id=new_run_id()), config, out, events)
+    run_community(LocalGrid(cast(ClientApp, recording), 1, config.flat(), run_id=new_run_id()), config, out, events)
     events.close()
     return forecasts
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints, Mode
 from client.outlook import NUSD_PER_UUSD, Outlook, reach_of, worth_of
+from client.parts import in_parts
 from common.units import WH_PER_KWH
 
 _BEYOND_NUSD = 1e12
@@ -77,8 +78,11 @@ def stored_value(bank: BatteryBank, outlook: Outlook) -> StoredValue:
     homes, scenarios, _ = outlook.net_wh.shape
     levels = _levels_nusd(bank, outlook)
     above = np.empty((homes, scenarios, levels.shape[1]))
-    for part in _blocks(outlook, levels.shape[1]):
+
+    def plan(part: slice) -> None:
         *_, above[part] = _energy_by_level(bank.homes(part), outlook.homes(part), levels[part])
+
+    in_parts(plan, _blocks(outlook, levels.shape[1]))
     return _mean_over_scenarios(bank, above, levels)
 
 
@@ -147,10 +151,10 @@ def scenario_mean(values: Floats) -> Floats:
     return mean
 
 
-def _blocks(outlook: Outlook, levels: int) -> Iterator[slice]:
+def _blocks(outlook: Outlook, levels: int) -> list[slice]:
     homes, scenarios, slots = outlook.net_wh.shape
     size = max(1, _BLOCK_CELLS // max(1, scenarios * slots * levels))
-    return (slice(start, start + size) for start in range(0, homes, size))
+    return [slice(start, start + size) for start in range(0, homes, size)]
 
 
 def _levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
@@ -269,8 +273,11 @@ def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slo
         slots: length of the plan; no more than the outlook has.
     """
     levels = _levels_nusd(bank, outlook)
-    blocks = _blocks(outlook, levels.shape[1])
-    flows = [_roll_out(bank.homes(b), stored_kwh[b], outlook.homes(b), levels[b], slots) for b in blocks]
+
+    def roll_out(part: slice) -> tuple[Floats, Floats, Floats]:
+        return _roll_out(bank.homes(part), stored_kwh[part], outlook.homes(part), levels[part], slots)
+
+    flows = in_parts(roll_out, _blocks(outlook, levels.shape[1]))
     need, charge, surplus = (np.concatenate(parts) * WH_PER_KWH for parts in zip(*flows, strict=True))
     return PlannedFlows(np.rint(need).astype(np.int64), np.rint(charge).astype(np.int64), surplus)
 

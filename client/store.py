@@ -152,6 +152,7 @@ class HomeStore:
 
     def note_charging(self, slot: int, energy_wh: int) -> None:
         """Add what the car took in a slot to the home's own diary, which outlasts the days."""
+        self._state.mkdir(parents=True, exist_ok=True)
         with (self._state / CHARGING).open("a", encoding="ascii") as file:
             file.write(f"{slot},{energy_wh}\n")
 

@@ -1,6 +1,7 @@
 """The folders are the architecture: who may import whom, and one list of run options."""
 
 import ast
+import importlib
 import tomllib
 from pathlib import Path
 
@@ -65,3 +66,9 @@ def test_modules_can_be_read_in_a_sitting() -> None:
     for package in ALLOWED:
         for path in (ROOT / package).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 340, path
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_benchmarks_can_be_imported(path: Path) -> None:
+    """They are run by hand: what moves away under them should not be found out by a user."""
+    importlib.import_module(f"benchmarks.{path.stem}")
