@@ -207,20 +207,27 @@ def _energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Ite
 
 
 def _change_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Floats:
-    """Discharges that earn at least each level less charges that cost less, stored kWh, shape ``(T, h, K, L)``."""
+    """Discharges that earn at least each level less charges that cost less, stored kWh, shape ``(T, h, K, L)``.
+
+    It is laid out level by level, and a way is left out where no slot has it: most of the planner's time goes here.
+    """
     reach, worth = reach_of(bank, outlook), worth_of(bank, outlook)
-    efficiency, level = bank.one_way_efficiency[:, None], levels[:, None, :]
-    change: Floats = (reach.to_load / efficiency)[..., None] * (worth.to_load[..., None] >= level)
-    change += (reach.exported / efficiency)[..., None] * (worth.exported[..., None] >= level)
-    change -= (reach.from_surplus * efficiency)[..., None] * (worth.from_surplus[..., None] < level)
-    change -= (reach.from_grid * efficiency)[..., None] * (worth.from_grid[..., None] < level)
-    if outlook.sales is not None:
-        change += (reach.sold / efficiency)[..., None] * (worth.sold[..., None] >= level)
-        change -= (reach.from_sale * efficiency)[..., None] * (worth.from_sale[..., None] < level)
-    if outlook.purchases is not None:
-        change += (reach.to_bought / efficiency)[..., None] * (worth.to_bought[..., None] >= level)
-        change -= (reach.from_bought * efficiency)[..., None] * (worth.from_bought[..., None] < level)
-    return change
+    efficiency = bank.one_way_efficiency[:, None]
+    earn = ("to_load", "to_bought", "sold", "exported")
+    cost = ("from_surplus", "from_sale", "from_bought", "from_grid")
+    ways = [(getattr(reach, way) / efficiency, getattr(worth, way), True) for way in earn]
+    ways += [(getattr(reach, way) * -efficiency, getattr(worth, way), False) for way in cost]
+    ways = [way for way in ways if way[0].any()]
+    change = np.zeros((levels.shape[1], *reach.to_load.shape))
+    part = np.empty(reach.to_load.shape)
+    for of_level, level in zip(change, levels.T[:, None, :, None], strict=True):
+        for energy, value, earns in ways:
+            counts = value >= level if earns else value < level
+            if counts.all():
+                np.add(of_level, energy, out=of_level)
+            elif counts.any():
+                np.add(of_level, np.multiply(energy, counts, out=part), out=of_level)
+    return np.moveaxis(change, 0, -1)
 
 
 def _mean_over_scenarios(bank: BatteryBank, above: Floats, levels: Floats) -> StoredValue:
