@@ -247,7 +247,9 @@ def community_of(arguments: argparse.Namespace, folder: Path, console: Console) 
     for home in homes:
         home.forecasts = forecasts
     homes.sort(key=lambda home: home.home_id)
-    return Community(homes, [date.fromisoformat(day) for day in days], tariff), Homes.open(folder / "homes", lambda _: {})
+    return Community(homes, [date.fromisoformat(day) for day in days], tariff), Homes.open(
+        folder / "homes", lambda _: {}
+    )
 
 
 def table(title: str, *columns: str) -> Table:

@@ -6,7 +6,7 @@ which is exact (tests hold it against HiGHS).  One more Wh now is worth what the
 the stay has to give without it: its mean over the scenarios.
 
 The car is planned before the battery, which then sees its charging as load.  Where energy costs the same whenever both
-may charge, as off-peak, this order loses nothing.
+may charge, as off-peak, this order loses next to nothing.
 """
 
 from __future__ import annotations
@@ -118,7 +118,15 @@ def wanted_wh(stays: Stays, outlook: Outlook, price_uusd: float, caps_wh: Floats
     return wanted
 
 
-def paces_wh(stays: Stays, import_uusd: Ints) -> Floats:
+def beyond_surplus_uusd(outlook: Outlook) -> Ints:
+    """Price of what a car takes beyond its home's surplus, u$/kWh, shape ``(T,)``.
+
+    Where exporting pays more than importing costs, batteries discharge and what the car takes comes out of the export.
+    """
+    return np.maximum(outlook.import_uusd, outlook.export_uusd)
+
+
+def paces_wh(stays: Stays, price_uusd: Ints) -> Floats:
     """Caps on charging from the grid that spread it evenly over the cheapest slots of each stay.
 
     A car that is gone by the morning cannot wait for its share of a valley, as batteries do; were all cars to charge as
@@ -126,16 +134,16 @@ def paces_wh(stays: Stays, import_uusd: Ints) -> Floats:
 
     Args:
         stays: of the cars.
-        import_uusd: import price of each slot from the stays' first one on, shape ``(T,)``.
+        price_uusd: of what is not surplus in each slot from the stays' first one on, shape ``(T,)``.
 
     Returns:
         AC Wh, shape ``(H, T)``; as much as each car needs.
     """
     power = stays.max_slot_wh[:, None].astype(np.float64)
-    here = np.arange(len(import_uusd)) < stays.slots[:, None]
+    here = np.arange(len(price_uusd)) < stays.slots[:, None]
     left, caps = stays.need_wh[:, None].astype(np.float64), np.zeros(here.shape)
-    for price in np.unique(import_uusd).tolist():
-        slots = here & (import_uusd == price)
+    for price in np.unique(price_uusd).tolist():
+        slots = here & (price_uusd == price)
         count = slots.sum(axis=1, keepdims=True)
         pace = np.minimum(left / np.maximum(count, 1), power)
         caps += pace * slots
@@ -150,12 +158,13 @@ def limits_wh(stays: Stays, outlook: Outlook, caps_wh: Floats | None = None) -> 
     Args:
         stays, outlook, caps_wh: as of :func:`wanted_wh`.
     """
-    buy, sell = int(outlook.import_uusd[0]), int(outlook.export_uusd[0])
-    least = wanted_wh(stays, outlook, buy, caps_wh)
+    sell = int(outlook.export_uusd[0])
+    dear = int(beyond_surplus_uusd(outlook)[0])
+    least = wanted_wh(stays, outlook, dear, caps_wh)
     if caps_wh is not None:
         least = np.minimum(least, np.floor(caps_wh[:, 0]).astype(np.int64))
     least = np.maximum(least, stays.must_wh)
-    return least, np.maximum(wanted_wh(stays, outlook, min(sell, buy), caps_wh), least)
+    return least, np.maximum(wanted_wh(stays, outlook, sell, caps_wh), least)
 
 
 def charge(net_wh: Ints, least_wh: Ints, most_wh: Ints) -> Ints:
@@ -184,8 +193,7 @@ def _offered(
     grid = power - surplus
     if caps_wh is not None:
         grid = np.minimum(grid, caps_wh[rows, None, :])
-    # Where exporting pays more than importing costs, what the car takes comes out of the export, whatever its source.
-    price = np.concatenate([outlook.export_uusd, np.maximum(outlook.import_uusd, outlook.export_uusd)])
+    price = np.concatenate([outlook.export_uusd, beyond_surplus_uusd(outlook)])
     order = np.lexsort((np.tile(np.arange(slots), 2), price))
     amount = np.concatenate([surplus, grid], axis=2)[:, :, order]
     return amount, order, price[order].astype(np.float64)

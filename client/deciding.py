@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints, Mode
-from client.cars import Stays, limits_wh, paces_wh, plan_charging, wanted_wh
+from client.cars import Stays, beyond_surplus_uusd, limits_wh, paces_wh, plan_charging, wanted_wh
 from client.guard import grid_charge_caps_wh
 from client.household import Household
 from client.ladder import offered
@@ -178,7 +178,7 @@ class Decider:
         )
         stays = self._stays(slot, [home.state.car_wh for home in self._homes])
         stays_alone = self._stays(slot, [home.state.car_alone_wh for home in self._homes])
-        paces = paces_wh(stays, outlook.import_uusd)
+        paces = paces_wh(stays, beyond_surplus_uusd(outlook))
         with_cars = plan_charging(stays, outlook, paces).beside(outlook)
         return Known(outlook, stays, stays_alone, paces, with_cars, self._plan(with_cars, slot))
 

@@ -1,12 +1,13 @@
 """A household's own disk: what must survive from message to message, also when they reach different processes.
 
 Everything lies under ``<home>/state/<run>/`` and is written to a temporary file that then takes the name of the old
-one: a reader sees the state before or after, never half of it.
+one: a reader sees the state before or after, never half of it.  A car's diary is added to; only its whole lines count.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from functools import lru_cache
@@ -38,7 +39,8 @@ BASE, SUMS, CORRECTION, OWN = "base", "sums", "correction", "own"
 Transformer adds to it, and a copy of the model that the home trained for itself alone; beside them the community's mean
 (``common.messages.COMMUNITY``)."""
 
-CHARGING = "charging.csv"
+CHARGING = "charging.txt"
+_NOTE = re.compile(r"(\d+),(\d+);")
 _SECRET = "secret.json"
 
 
@@ -154,13 +156,15 @@ class HomeStore:
         """Add what the car took in a slot to the home's own diary, which outlasts the days."""
         self._state.mkdir(parents=True, exist_ok=True)
         with (self._state / CHARGING).open("a", encoding="ascii") as file:
-            file.write(f"{slot},{energy_wh}\n")
+            file.write(f"\n{slot},{energy_wh};")
 
     def charging_wh(self) -> dict[int, int]:
         """The diary: energy by slot, as it was noted last."""
         path = self._state / CHARGING
         lines = path.read_text("ascii").split() if path.is_file() else []
-        return {int(slot): int(energy) for slot, energy in (line.split(",") for line in lines)}
+        # A line that a cut left unfinished was noted again after it: only whole ones count.
+        notes = [note for line in lines if (note := _NOTE.fullmatch(line))]
+        return {int(note[1]): int(note[2]) for note in notes}
 
     def load_secret(self) -> bytes | None:
         """What :meth:`save_secret` saved, or None."""

@@ -8,10 +8,10 @@ See ``docs/protocol.md``.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from flwr.app import ConfigRecord, RecordDict
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 HomeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 MOST_WH = 1_000_000
@@ -169,8 +169,8 @@ class Quote(Wire):
             dear hours) that it may do in that slot: central's guard against a rebound peak. Above 1: no limit.
         wanted_wh: for each slot of the curve, what neighbours want beyond what is offered: injected Wh for each home
             that plans to sell within the day.
-        offered_wh: for each slot of the curve, what neighbours offer beyond what is wanted: delivered Wh for each home
-            that plans no surplus in the slot.
+        offered_wh: for each slot of the curve, what neighbours offer beyond what is wanted: delivered Wh, as much as
+            there is for each home that plans no surplus in the slot.
     """
 
     slot: Slot
@@ -179,6 +179,13 @@ class Quote(Wire):
     charge_share: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=CURVE_SLOTS)]
     wanted_wh: Annotated[tuple[EnergyWh, ...], Field(min_length=1, max_length=CURVE_SLOTS)]
     offered_wh: Annotated[tuple[EnergyWh, ...], Field(min_length=1, max_length=CURVE_SLOTS)]
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        lengths = {len(part) for part in (self.curve_uusd, self.charge_share, self.wanted_wh, self.offered_wh)}
+        if len(lengths) > 1:
+            raise ValueError("curve_uusd, charge_share, wanted_wh and offered_wh must be of one length")
+        return self
 
 
 class SlotRequest(Wire):

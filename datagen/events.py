@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from importlib.resources import files
@@ -138,6 +139,7 @@ def _of_ical(text: str, slots: range, path: Path) -> list[Times]:
     events = [part for part in found if isinstance(part, icalendar.Event)]
     if not events:
         raise UserError(f"events file {path}: no VEVENT in it; is it iCalendar?")
+    events = [event for event in events if not _is_off(event)]
     times = [_times(event, f"{path}, event {number}") for number, event in enumerate(events, 1)]
     if not any(_recurs(event) for event in events):
         return times
@@ -145,12 +147,18 @@ def _of_ical(text: str, slots: range, path: Path) -> list[Times]:
     # A day more at either end: a local time without a zone may lie on another day than it does in UTC.
     begin, end = utc_of(slots.start) - timedelta(days=1), utc_of(slots.stop) + timedelta(days=1)
     for calendar in calendars:
+        calendar.subcomponents = [part for part in calendar.subcomponents if not _is_off(part)]
         try:
             occurrences = recurring_ical_events.of(calendar).between(begin, end)
         except (ValueError, TypeError) as error:
             raise UserError(f"events file {path}, an event that recurs: {_first_line(error)}") from None
         alone += [_checked(_aware(event.start), _aware(event.end), f"{path}, recurring") for event in occurrences]
     return alone
+
+
+def _is_off(part: Mapping[str, object]) -> bool:
+    """Whether a part of a calendar is an event that was cancelled."""
+    return str(part.get("STATUS", "")).upper() == "CANCELLED"
 
 
 def _recurs(event: Event) -> bool:

@@ -146,7 +146,7 @@ def _headline(result: Result) -> Table:
     table.add_row("optimized cost", result.optimized_cost)
     table.add_row("savings", f"[bold green]{result.savings}  ({result.savings_percent})[/]")
     stored = -(result.figures.stored_energy_value_usd or 0.0)
-    table.add_row("of which energy left in the batteries", f"{'-' if stored < 0 else ''}${abs(stored):.2f}")
+    table.add_row("of which energy left in batteries (and cars)", f"{'-' if stored < 0 else ''}${abs(stored):.2f}")
     table.add_row("trades executed", f"{result.trades_executed}  ({result.figures.traded_kwh:.1f} kWh)")
     table.add_row("battery efficiency", result.battery_efficiency)
     if result.homes_worse_off is not None:
@@ -183,7 +183,7 @@ def _waterfall(w: Waterfall) -> Table:
     steps = (
         ("grid only (b0)", w.grid_only_usd),
         ("with own solar (b1)", w.own_solar_usd),
-        ("with own battery", w.own_battery_usd),
+        ("with own battery, car", w.own_battery_usd),
         ("with P2P trading", w.p2p_usd),
         ("P2P, perfect forecast", w.perfect_forecast_usd),
         ("P2P, 3 h look-ahead", w.look_ahead_3h_usd),

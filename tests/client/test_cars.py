@@ -1,13 +1,16 @@
 """Smart charging against a linear program and against what a brute force finds."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from client.cars import Stays, charge, limits_wh, paces_wh, plan_charging, wanted_wh
+from client.cars import Stays, beyond_surplus_uusd, charge, limits_wh, paces_wh, plan_charging, wanted_wh
 from client.outlook import Outlook
+from client.store import CHARGING, HomeStore
 
 BUY, SELL = np.array([510, 280, 280, 510, 190, 280, 230, 510]) * 1000, np.full(8, 60_000)
 
@@ -132,3 +135,26 @@ def test_a_home_is_the_same_among_others() -> None:
             seen, plan_charging(one, outlook(net[i : i + 1])).beside(outlook(net[i : i + 1])).net_wh[0]
         )
     assert many.must_wh.tolist() == [0, 0, 0, 0] and stays([1500], [2], [900]).must_wh[0] == 600
+
+
+def test_where_exporting_pays_more_a_car_waits_for_a_slot_in_which_it_does_not() -> None:
+    """What it took then would come out of the export, whatever its home has: in the slot itself and in the plan."""
+    buy, sell = np.array([400, 400, 390, 400]) * 1000, np.array([1_000, 60, 1_100, 60]) * 1000
+    here = stays([3000], [4], [2000])
+    price = beyond_surplus_uusd(outlook(np.zeros((1, 1, 4)), buy, sell))
+    view = outlook(np.full((1, 1, 4), 200), buy, sell)
+    assert paces_wh(here, price)[0].tolist() == [0, 1500, 0, 1500]
+    assert limits_wh(here, view, paces_wh(here, price))[0] == 0
+    planned = plan_charging(here, view, paces_wh(here, price))
+    assert planned.grid_wh[0, 0].tolist() == [0, 1500, 0, 1500]
+
+
+def test_a_line_of_the_diary_that_a_cut_left_unfinished_does_not_count(tmp_path: Path) -> None:
+    store = HomeStore(tmp_path, "7")
+    store.note_charging(10, 500)
+    store.note_charging(11, 600)
+    path = tmp_path / "state" / "7" / CHARGING
+    path.write_text(path.read_text()[:-3])
+    store.note_charging(11, 610)
+    store.note_charging(10, 510)
+    assert store.charging_wh() == {10: 510, 11: 610}
