@@ -92,6 +92,7 @@ def test_what_icalendar_says_in_other_words(tmp_path):
     assert events(("America/New_York", '"Eastern Standard Time"')) == usual, "as Outlook names zones"
     assert events(("BEGIN:VCALENDAR\r\n", ""), ("END:VCALENDAR\r\n", "")) == usual
     assert events((";TZID=America/New_York:20250618T22", ":20250618T19")) == usual, "local"
+    assert events(("DTEND:", "STATUS:CANCELLED\r\nDTEND:")) == (), "it is off"
     day = ("DTSTART;TZID=America/New_York:20250618T220000", "DTSTART;VALUE=DATE:20250618")
     whole = day_slots(date(2025, 6, 18))
     assert events(day, ("DTEND:20250619T043000Z\r\n", "")) == ((whole.start, whole.stop),)
