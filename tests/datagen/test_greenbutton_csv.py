@@ -105,7 +105,7 @@ def homes(draw, hourly: bool | None = None) -> tuple[HomeFacts, Readings]:
     """A home over one of the changes of clock or at a random time, with random gaps, metered at both ends."""
     slots = 2 if (draw(st.booleans()) if hourly is None else hourly) else 1
     centre = draw(st.sampled_from([1_710_064_800, 1_730_624_400]) | st.integers(1_500_000_000, 1_800_000_000)) // 1800
-    before, after = draw(st.integers(0, 60)), draw(st.integers(1, 60))
+    before, after = draw(st.integers(2, 60)), draw(st.integers(2, 60))
     first, end = (centre - before) // slots * slots, -(-(centre + after) // slots) * slots
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n = (end - first) // slots
@@ -114,6 +114,8 @@ def homes(draw, hourly: bool | None = None) -> tuple[HomeFacts, Readings]:
         wh[1] = 0
     known = rng.random(n) < draw(st.sampled_from([0.3, 0.9, 1.0]))
     known[[0, -1]] = True
+    # An hour that the clocks repeat is one of two only beside the other.
+    known[np.abs((first - 1_730_624_400 // 1800) // slots + np.arange(n) + 0.5) <= 2 // slots] = True
     wh[:, ~known] = 0
     load_wh, pv_wh = (np.stack([v - v // 2, v // 2], axis=1).ravel() if slots == 2 else v for v in wh)
     known = np.repeat(known, slots)
