@@ -22,7 +22,14 @@ from client.planner import (
     stored_value,
 )
 from client.rules import expects_surplus, near_outlook, near_plan, rule_mode, rule_offers, rule_plan
-from client.selling import expected_purchases, expected_sales, limit_worth_uusd, local_days, sellable_wh
+from client.selling import (
+    expected_cost_uusd,
+    expected_purchases,
+    expected_sales,
+    limit_worth_uusd,
+    local_days,
+    sellable_wh,
+)
 from client.trading import Offers, Position
 from common.clock import local_of
 from common.config import MarketRules
@@ -121,7 +128,8 @@ class Decider:
         alone_outlook = self._seen(plan_charging(known.stays_alone, known.outlook).beside(known.outlook))
         sales = expected_sales(quote, outlook.import_uusd, self._rules.delivered_share)
         purchases = expected_purchases(quote, outlook.import_uusd)
-        value = stored_value(self._bank, outlook.after_first(caps, sales, purchases))
+        priced = replace(outlook, import_uusd=expected_cost_uusd(quote, outlook.import_uusd))
+        value = stored_value(self._bank, priced.after_first(caps, sales, purchases))
         alone_value = stored_value(self._bank, alone_outlook.after_first())
         buy, sell, power = int(outlook.import_uusd[0]), int(outlook.export_uusd[0]), self._bank.max_slot_wh
         net, alone_net = (scenario_mean(seen.net_wh[:, :, 0]) for seen in (outlook, alone_outlook))

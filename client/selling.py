@@ -43,6 +43,22 @@ def expected_purchases(quote: Quote, import_uusd: Ints) -> Trade:
     return Trade(price, _over(quote.offered_wh, len(import_uusd)) * _COMES_ABOUT)
 
 
+def expected_cost_uusd(quote: Quote, import_uusd: Ints) -> Ints:
+    """What a home expects to pay for what it will lack in dear hours: half of it neighbours will give.
+
+    Who values its battery at the tariff alone buys early, at a price that it can still pay when it knows that it lacks
+    something.
+
+    Args:
+        quote, import_uusd: as of :func:`expected_sales`.
+
+    Returns:
+        u$/kWh, shape ``(T,)``; the import price in its cheapest hours.
+    """
+    price = np.minimum(_highest_uusd(quote, import_uusd, np.ones(len(quote.curve_uusd), np.bool_)), import_uusd)
+    return np.where(import_uusd > import_uusd.min(), (import_uusd + price) // 2, import_uusd)
+
+
 def _highest_uusd(quote: Quote, import_uusd: Ints, counts: NDArray[np.bool_]) -> Ints:
     """Highest price of the curve's slots that count, at each slot's import price; that itself where none counts."""
     curve, price = np.array(quote.curve_uusd, np.int64), import_uusd.copy()

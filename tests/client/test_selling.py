@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.selling import _COMES_ABOUT, expected_purchases, expected_sales, limit_worth_uusd, sellable_wh
+from client.selling import (
+    _COMES_ABOUT,
+    expected_cost_uusd,
+    expected_purchases,
+    expected_sales,
+    limit_worth_uusd,
+    sellable_wh,
+)
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Quote
 
@@ -83,3 +90,11 @@ def test_a_home_counts_on_most_of_what_is_offered_at_the_dearest_price_at_which_
     assert set(purchases.price_uusd[8:48].tolist()) == {280_000}, "nothing is offered then: no better than the grid"
     assert purchases.most_wh[:8].tolist() == [0, 0, 800, 800, 800, 0, 0, 0]
     assert purchases.most_wh[48:52].tolist() == [0, 0, 800, 800]
+
+
+def test_a_home_expects_to_buy_half_of_what_it_lacks_in_dear_hours_from_neighbours():
+    curve = tuple(300_000 + 10_000 * slot if slot < 8 else 245_000 for slot in range(CURVE_SLOTS))
+    nothing = (0,) * CURVE_SLOTS
+    cost = expected_cost_uusd(quoted(curve, nothing, nothing), IMPORTS)
+    assert set(cost[:8].tolist()) == {(510_000 + 370_000) // 2}, "the dearest of the peak's prices"
+    assert set(cost[8:48].tolist()) == {280_000}, "off-peak the grid is what a plan counts on"
