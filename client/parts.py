@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
-_FEWEST_PARTS = 16
-"""Fewer are done at once: a node with a few dozen homes shares its cores with other nodes."""
+_FEWEST_PARTS = 4
+"""Fewer are done one after the other: a node with a few dozen homes shares its cores with other nodes."""
 
 _Part = TypeVar("_Part")
 _Done = TypeVar("_Done")

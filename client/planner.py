@@ -33,8 +33,8 @@ from common.units import WH_PER_KWH
 
 _BEYOND_NUSD = 1e12
 """Value of energy under the reserve, which is not to be had; minus this above the ceiling. $1000 a kWh."""
-_BLOCK_CELLS = 200_000
-"""Cells (slot, home, scenario, level) that are worked on at once: about what a core's cache holds."""
+_BLOCK_CELLS = 1_000_000
+"""Cells (slot, home, scenario, level) that are worked on at once: few enough for caches, enough for threads to pay."""
 _MOST_MEAN_LEVELS = 64
 """Mean prices of slots whose export price is above the import price that are told apart, one home."""
 
