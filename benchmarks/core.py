@@ -119,7 +119,7 @@ def main() -> None:
     decisions = Table(title=f"One slot's decisions, {scenarios} scenarios x {SLOTS} slots, {cores} cores")
     for name in ("homes", "value, mode", "plan", "order", "all, per home", "a ladder, per home"):
         decisions.add_column(name, justify="right")
-    market = Table(title="Orders a second, one thread")
+    market = Table(title="Million orders a second, one thread")
     for name in ("homes", "admitted", *(f"matched, {name}" for name in MECHANISMS), "both, sdr"):
         market.add_column(name, justify="right")
     with threadpool_limits(1):
@@ -132,7 +132,7 @@ def main() -> None:
         for homes in IN_MARKET:
             admitted, matched = measure_market(homes)
             both = 1 / (1 / admitted + 1 / matched["sdr"])
-            market.add_row(*(f"{n:,.0f}" for n in (homes, admitted, *matched.values(), both)))
+            market.add_row(f"{homes:,}", *(f"{n / 1e6:.2f}" for n in (admitted, *matched.values(), both)))
     Console().print(decisions, market)
 
 

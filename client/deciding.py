@@ -192,8 +192,7 @@ class Decider:
 
     def _stays(self, slot: int, taken_wh: Sequence[int]) -> Stays:
         """Cars that were plugged in before the slot, and what they still need."""
-        stays = [home.stay_at(slot) for home in self._homes]
-        here = [(stay, taken) for stay, taken in zip(stays, taken_wh, strict=True)]
+        here = [(home.stay_at(slot), taken) for home, taken in zip(self._homes, taken_wh, strict=True)]
         known = [
             (stay.energy_wh - taken, stay.departure_slot - slot)
             if stay is not None and stay.arrival_slot < slot

@@ -12,7 +12,8 @@ from common.clock import local_of
 from common.messages import Quote
 
 _COMES_ABOUT = 0.8
-"""Share of its worth that a unit of the limit is kept for: not all that is planned to be sold later finds a buyer."""
+"""Share that comes about of what is expected: of later sales, whose worth a unit of the limit is kept for, and of what
+neighbours offer."""
 
 
 def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> Trade:
@@ -26,7 +27,7 @@ def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> T
         import_uusd: import price of each slot from the quoted one on, shape ``(T,)``.
         delivered_share: of the injected energy, which alone is paid for.
     """
-    price = _highest_uusd(quote, import_uusd, np.ones(len(quote.curve_uusd), np.bool_))
+    price = _highest_uusd(quote, import_uusd)
     return Trade(np.rint(price * delivered_share).astype(np.int64), _over(quote.wanted_wh, len(import_uusd)))
 
 
@@ -55,11 +56,11 @@ def expected_cost_uusd(quote: Quote, import_uusd: Ints) -> Ints:
     Returns:
         u$/kWh, shape ``(T,)``; the import price in its cheapest hours.
     """
-    price = np.minimum(_highest_uusd(quote, import_uusd, np.ones(len(quote.curve_uusd), np.bool_)), import_uusd)
+    price = np.minimum(_highest_uusd(quote, import_uusd), import_uusd)
     return np.where(import_uusd > import_uusd.min(), (import_uusd + price) // 2, import_uusd)
 
 
-def _highest_uusd(quote: Quote, import_uusd: Ints, counts: NDArray[np.bool_]) -> Ints:
+def _highest_uusd(quote: Quote, import_uusd: Ints, counts: NDArray[np.bool_] | bool = True) -> Ints:
     """Highest price of the curve's slots that count, at each slot's import price; that itself where none counts."""
     curve, price = np.array(quote.curve_uusd, np.int64), import_uusd.copy()
     for level in np.unique(import_uusd[: len(curve)]).tolist():

@@ -269,3 +269,16 @@ def test_unreadable_readings_stay_at_home(
     assert answer.code in ("no-data", "internal")
     for secret in ("60123", "1234", str(tmp_path), tmp_path.name, "home-00001", ".parquet"):
         assert secret not in answer.reason
+
+
+def test_a_slot_whose_settling_was_lost_is_of_the_day_that_it_lies_in(homes_root: Path) -> None:
+    """The day goes on although the last settling never came: the next day's accounts are the same as if it had."""
+    b1 = []
+    for lost in (False, True):
+        fleet = begun(homes_root, 4)
+        trade(fleet, 2 if lost else 4, lambda fleet, request: fleet.slot(request))
+        fleet.begin(Begin(slot=FIRST + 4, end_slot=FIRST + 6, goes_on=True))
+        for slot in (FIRST + 4, FIRST + 5):
+            fleet.slot(SlotRequest(settle=Settle(slot=slot, fills=()), quote=None))
+        b1.append([home.b1_nusd for home in fleet.totals()])
+    assert b1[0] == b1[1]

@@ -292,3 +292,14 @@ def test_many_mean_prices_are_read_at_some(seed):
 
 def _rest(outlook):
     return outlook.import_uusd, outlook.export_uusd, outlook.terminal_uusd, outlook.grid_charge_cap_wh
+
+
+def test_parts_and_threads_change_no_bit(monkeypatch):
+    specs, outlook = random_case(11, homes=9, scenarios=3, slots=30)
+    bank = BatteryBank.of(specs)
+    stored = bank.reserve_kwh + 0.5 * bank.usable_kwh
+    whole, plan = stored_value(bank, outlook), indicative_plan(bank, stored, outlook, 20)
+    monkeypatch.setattr("client.planner._BLOCK_CELLS", 1)  # nine parts, so on threads
+    parted, parted_plan = stored_value(bank, outlook), indicative_plan(bank, stored, outlook, 20)
+    for one, other in ((whole, parted), (plan, parted_plan)):
+        assert all(np.array_equal(getattr(one, f), getattr(other, f)) for f in type(one).__dataclass_fields__)
