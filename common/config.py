@@ -134,7 +134,7 @@ Forecaster = Literal["hybrid", "base", "profile", "perfect"]
 
 Planner = Literal["optimal", "3h", "rule"]
 """How homes decide. optimal: the planner; 3h: the same with three hours of look-ahead and no value of what is stored
-then; rule: fill before the peak, follow the load in it (docs/results.md). The last two are there to be compared with."""
+then; rule: fill before the peak, follow the load in it (docs/results.md). The last two are there for comparison."""
 
 
 def forecaster_kind(config: RunConfig) -> Forecaster:

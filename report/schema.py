@@ -32,8 +32,8 @@ class Figures(Part):
         savings_percent_b0: 100 (b0 - optimized) / b0, which includes what the homes' own solar saves.
         traded_kwh: delivered.
         round_trip_efficiency: 0..1, corrected for the change of stored energy.
-        stored_energy_value_usd: the stored energy missing at the end, at off-peak price / one-way efficiency;
-            negative: more was stored at the end.
+        stored_energy_value_usd: the stored energy missing at the end, at off-peak price / one-way efficiency,
+            and what cars are owed, at the off-peak price; negative: more was there at the end.
         money_residual_nusd, energy_residual_wh: zero in sound books.
         unserved_kwh: load that grid outages left unserved; unserved_battery_only_kwh: the same with batteries that
             never trade; unserved_b1_kwh: the same had the homes no batteries.
