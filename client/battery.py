@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from common.config import BatterySpec
 from common.units import WH_PER_KWH
 
+UNBOUNDED_WH = 1e9
+"""An import ceiling that binds no home; finite, because a home's state is kept as JSON."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -68,7 +71,8 @@ class Mode:
 
     Attributes:
         grid_charge_to_kwh: charge from the grid while less than this is stored ...
-        grid_charge_limit_wh: ... by at most this AC energy in the slot; up to the reserve it does not bind.
+        grid_charge_limit_wh: ... by at most this AC energy in the slot ...
+        import_ceiling_wh: ... and only while the home imports less than this; up to the reserve neither binds.
         surplus_charge_to_kwh: charge from the home's own surplus while less than this is stored.
         discharge_to_load_down_to_kwh: cover the home's need while more than this is stored.
         discharge_to_export_down_to_kwh: export while more than this is stored.
@@ -78,6 +82,7 @@ class Mode:
 
     grid_charge_to_kwh: Floats
     grid_charge_limit_wh: Floats
+    import_ceiling_wh: Floats
     surplus_charge_to_kwh: Floats
     discharge_to_load_down_to_kwh: Floats
     discharge_to_export_down_to_kwh: Floats
@@ -131,7 +136,8 @@ def _wanted_wh(
 
     # The grid adds to the surplus only what is missing to its own, lower level; after an outage, all up to the reserve.
     from_surplus = np.minimum(np.minimum(surplus, room(mode.surplus_charge_to_kwh)), bank.max_slot_wh)
-    from_grid = np.minimum(np.maximum(room(mode.grid_charge_to_kwh) - from_surplus, 0.0), mode.grid_charge_limit_wh)
+    most = np.minimum(mode.grid_charge_limit_wh, np.maximum(mode.import_ceiling_wh - need, 0.0))
+    from_grid = np.minimum(np.maximum(room(mode.grid_charge_to_kwh) - from_surplus, 0.0), most)
     from_grid = np.maximum(from_grid, room(bank.reserve_kwh) - from_surplus)
     charge = np.minimum(from_surplus + from_grid, bank.max_slot_wh)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints, Mode
 from client.cars import Stays, beyond_surplus_uusd, limits_wh, paces_wh, plan_charging, wanted_wh
-from client.guard import grid_charge_caps_wh
+from client.guard import grid_charge_caps_wh, import_ceilings_wh
 from client.household import Household
 from client.ladder import offered
 from client.outlook import Outlook
@@ -137,8 +137,10 @@ class Decider:
         car_wh = wanted_wh(known.stays, known.outlook, quote.price_uusd, known.paces_wh)
         traded_net = known.outlook.net_wh[:, :, 0] + car_wh[:, None]
         position = Position(self._bank, self._stored(), value, traded_net, buy, sell)
+        limit_wh = np.minimum(caps[:, 0], power)
+        mode = mode_at_prices(self._bank, value, buy, sell, limit_wh, net)
         return Decision(
-            mode=mode_at_prices(self._bank, value, buy, sell, np.minimum(caps[:, 0], power), net),
+            mode=replace(mode, import_ceiling_wh=import_ceilings_wh(outlook.net_wh[:, :, 0], limit_wh)),
             alone=mode_at_prices(self._bank, alone_value, buy, sell, power, alone_net),
             car=limits_wh(known.stays, known.outlook, known.paces_wh),
             car_alone=limits_wh(known.stays_alone, known.outlook),
@@ -228,6 +230,7 @@ def _levels(mode: Mode) -> tuple[Floats, ...]:
     return (
         mode.grid_charge_to_kwh,
         mode.grid_charge_limit_wh,
+        mode.import_ceiling_wh,
         mode.surplus_charge_to_kwh,
         mode.discharge_to_load_down_to_kwh,
         mode.discharge_to_export_down_to_kwh,

@@ -28,3 +28,20 @@ def grid_charge_caps_wh(desired_wh: Ints, charge_share: Floats, import_uusd: Int
         share = charge_share[inside]
         caps[:, : len(window)][:, inside] = np.where(share <= 1.0, share * total, np.inf)
     return caps[:, :slots]
+
+
+def import_ceilings_wh(net_wh: Floats, limit_wh: Floats) -> Floats:
+    """Imports that homes do not exceed by charging from the grid, however much they use in the slot.
+
+    Central pours the charging over what homes expect to use.  When a home uses more than in any of its scenarios its
+    battery waits, so that the one does not come on top of the other.
+
+    Args:
+        net_wh: scenarios of the slot's net load, shape ``(H, K)``.
+        limit_wh: of grid charging in the slot, shape ``(H,)``.
+
+    Returns:
+        Wh, shape ``(H,)``.
+    """
+    ceilings: Floats = np.maximum(net_wh.max(axis=1), 0.0) + limit_wh
+    return ceilings

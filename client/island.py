@@ -36,7 +36,7 @@ def follow_or_island(bank: BatteryBank, stored_kwh: Floats, net_wh: Ints, mode: 
         replace(bank, reserve_kwh=nothing),
         stored_kwh,
         net_wh,
-        Mode(nothing, nothing, bank.ceiling_kwh, nothing, np.full(len(bank), np.inf)),
+        Mode(nothing, nothing, nothing, bank.ceiling_kwh, nothing, np.full(len(bank), np.inf)),
     )
     return Flow(
         np.where(dark, island.charge_wh, flow.charge_wh),

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from client.battery import BatteryBank, Floats, Ints, Mode
+from client.battery import UNBOUNDED_WH, BatteryBank, Floats, Ints, Mode
 from client.outlook import NUSD_PER_UUSD, Outlook, reach_of, worth_of
 from client.parts import in_parts
 from common.units import WH_PER_KWH
@@ -113,6 +113,7 @@ def mode_at_prices(
     return Mode(
         grid_charge_to_kwh=grid_charge_to,
         grid_charge_limit_wh=grid_charge_limit_wh,
+        import_ceiling_wh=np.full(len(bank), UNBOUNDED_WH),
         surplus_charge_to_kwh=value.worth_at_least(np.rint(sell / efficiency)),
         # Without losses charging and discharging can tie; charging goes first.
         discharge_to_load_down_to_kwh=np.maximum(value.worth_more_than(np.rint(buy * efficiency)), grid_charge_to),
@@ -139,6 +140,7 @@ def _mode_where_exporting_pays(
     return Mode(
         grid_charge_to_kwh=bank.reserve_kwh,
         grid_charge_limit_wh=np.zeros(len(bank)),
+        import_ceiling_wh=np.full(len(bank), UNBOUNDED_WH),
         surplus_charge_to_kwh=value.worth_at_least(worth.from_surplus[0, :, 0]),
         discharge_to_load_down_to_kwh=discharge_to,
         discharge_to_export_down_to_kwh=discharge_to,

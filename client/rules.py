@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from client.battery import BatteryBank, Floats, Ints, Mode, follow
+from client.battery import UNBOUNDED_WH, BatteryBank, Floats, Ints, Mode, follow
 from client.outlook import Outlook
 from client.planner import PlannedFlows, indicative_plan, scenario_mean
 from client.trading import Offers
@@ -77,6 +77,7 @@ def rule_mode(bank: BatteryBank, peak: Bools, sunny: Bools) -> Mode:
     return Mode(
         grid_charge_to_kwh=bank.ceiling_kwh if fills else bank.reserve_kwh,
         grid_charge_limit_wh=np.minimum(pace_wh, bank.max_slot_wh) if fills else np.zeros(len(bank)),
+        import_ceiling_wh=np.full(len(bank), UNBOUNDED_WH),
         surplus_charge_to_kwh=bank.ceiling_kwh,
         discharge_to_load_down_to_kwh=np.where(follows, bank.reserve_kwh, bank.ceiling_kwh),
         discharge_to_export_down_to_kwh=bank.ceiling_kwh,

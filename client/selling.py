@@ -12,8 +12,8 @@ from common.clock import local_of
 from common.messages import Quote
 
 _COMES_ABOUT = 0.8
-"""Share that comes about of what is expected: of later sales, whose worth a unit of the limit is kept for, and of what
-neighbours offer."""
+"""Share that comes about of what is expected: of later sales, whose worth a unit of the limit is kept for, of what
+neighbours offer, and of what a home will lack and they will give."""
 
 
 def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> Trade:
@@ -45,7 +45,7 @@ def expected_purchases(quote: Quote, import_uusd: Ints) -> Trade:
 
 
 def expected_cost_uusd(quote: Quote, import_uusd: Ints) -> Ints:
-    """What a home expects to pay for what it will lack in dear hours: half of it neighbours will give.
+    """What a home expects to pay for what it will lack in dear hours: most of it neighbours will give.
 
     Who values its battery at the tariff alone buys early, at a price that it can still pay when it knows that it lacks
     something.
@@ -57,7 +57,8 @@ def expected_cost_uusd(quote: Quote, import_uusd: Ints) -> Ints:
         u$/kWh, shape ``(T,)``; the import price in its cheapest hours.
     """
     price = np.minimum(_highest_uusd(quote, import_uusd), import_uusd)
-    return np.where(import_uusd > import_uusd.min(), (import_uusd + price) // 2, import_uusd)
+    dear = import_uusd > import_uusd.min()
+    return np.where(dear, np.rint(import_uusd - _COMES_ABOUT * (import_uusd - price)).astype(np.int64), import_uusd)
 
 
 def _highest_uusd(quote: Quote, import_uusd: Ints, counts: NDArray[np.bool_] | bool = True) -> Ints:

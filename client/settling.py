@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from client.battery import BatteryBank, Flow, Ints, Mode
+from client.battery import UNBOUNDED_WH, BatteryBank, Flow, Ints, Mode
 from client.cars import Stays, charge
 from client.household import Household
 from client.island import count_unserved, follow_or_island
@@ -100,7 +100,7 @@ class Settler:
         modes, alone = [], []
         for i, home in enumerate(self._homes):
             reserve, ceiling = float(self._bank.reserve_kwh[i]), float(self._bank.ceiling_kwh[i])
-            plain = [reserve, 0.0, ceiling, reserve if peak else ceiling, ceiling]
+            plain = [reserve, 0.0, UNBOUNDED_WH, ceiling, reserve if peak else ceiling, ceiling]
             quoted = home.state.mode_slot == slot
             modes.append(home.state.mode if quoted else plain)
             alone.append(home.state.alone_mode if quoted else plain)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.battery import BatteryBank, Mode, follow
+from client.battery import UNBOUNDED_WH, BatteryBank, Mode, follow
 from common.config import BatterySpec
 
 SPECS = st.builds(
@@ -33,7 +33,8 @@ def cases(draw):
     low, one, other, high = sorted(draw(st.tuples(SHARE, SHARE, SHARE, SHARE)))
     surplus_to, load_to = draw(st.permutations([one, other]))
     limit = np.array([draw(st.sampled_from([0.0, 300.5, np.inf]))])
-    mode = Mode(level(low), limit, level(surplus_to), level(load_to), level(high))
+    ceiling = np.array([draw(st.sampled_from([0.0, 500.0, UNBOUNDED_WH]))])
+    mode = Mode(level(low), limit, ceiling, level(surplus_to), level(load_to), level(high))
     return spec, bank, level(draw(SHARE)), mode
 
 
@@ -59,6 +60,7 @@ def test_the_mode_is_obeyed(case, net):
     charge, discharge, after = _after(bank, stored, net, mode)
     if charge > max(-net, 0):  # some of it from the grid
         assert charge - max(-net, 0) <= mode.grid_charge_limit_wh[0]
+        assert charge + net <= mode.import_ceiling_wh[0]
         assert after <= mode.grid_charge_to_kwh[0] + 1e-9
     elif charge > 0:
         assert after <= max(mode.surplus_charge_to_kwh[0], mode.grid_charge_to_kwh[0]) + 1e-9
@@ -106,17 +108,24 @@ def test_a_home_alone_or_among_others(homes, nets):
 
 def test_it_follows_the_load_that_comes():
     bank = BatteryBank.of([BatterySpec()])
-    mode = Mode(*(np.array([x]) for x in (1.35, np.inf, 10.8, 1.35, 10.8)))
+    mode = Mode(*(np.array([x]) for x in (1.35, np.inf, UNBOUNDED_WH, 10.8, 1.35, 10.8)))
     assert _after(bank, np.array([5.0]), 700, mode)[:2] == (0, 700)
     assert _after(bank, np.array([5.0]), -700, mode)[:2] == (700, 0)
     assert _after(bank, np.array([5.0]), 9_000, mode)[:2] == (0, 2_500)
 
 
+def test_it_waits_with_charging_while_the_home_uses_more_than_its_import_ceiling():
+    bank = BatteryBank.of([BatterySpec()])
+    mode = Mode(*(np.array([x]) for x in (10.8, 1_000.0, 1_500.0, 10.8, 10.8, 10.8)))
+    charges = [_after(bank, np.array([5.0]), net, mode)[0] for net in (-400, 0, 500, 900, 1_500, 4_000)]
+    assert charges == [1_400, 1_000, 1_000, 600, 0, 0]
+
+
 def test_round_trip_efficiency():
     spec = BatterySpec()
     bank, empty = BatteryBank.of([spec]), np.array([spec.reserve_kwh])
-    fill = Mode(*(np.array([x]) for x in (10.8, np.inf, 10.8, 10.8, 10.8)))
-    drain = Mode(*(np.array([x]) for x in (0.0, 0.0, 0.0, 0.0, 10.8)))
+    fill = Mode(*(np.array([x]) for x in (10.8, np.inf, UNBOUNDED_WH, 10.8, 10.8, 10.8)))
+    drain = Mode(*(np.array([x]) for x in (0.0, 0.0, 0.0, 0.0, 0.0, 10.8)))
     charged, _, stored = _after(bank, empty, 0, fill)
     _, discharged, _ = _after(bank, np.array([stored]), 5_000, drain)
     assert discharged / charged == pytest.approx(0.9, abs=1e-3)
@@ -124,6 +133,6 @@ def test_round_trip_efficiency():
 
 def test_no_battery_does_nothing():
     bank = BatteryBank.of([BatterySpec(capacity_kwh=0)])
-    mode = Mode(*(np.array([x]) for x in (0.0, np.inf, 0.0, 0.0, 0.0)))
+    mode = Mode(*(np.array([x]) for x in (0.0, np.inf, 0.0, 0.0, 0.0, 0.0)))
     for net in (-3_000, 0, 3_000):
         assert _after(bank, np.zeros(1), net, mode) == (0, 0, 0.0)

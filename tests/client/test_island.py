@@ -8,8 +8,8 @@ from client.store import HomeState
 from common.config import BatterySpec
 
 BANK = BatteryBank.of([BatterySpec()] * 3)
-HOLD = Mode(*(np.full(3, level) for level in (0.0, 0.0, 0.0, 99.0, 99.0)))
-SELL = Mode(*(np.full(3, level) for level in (0.0, 0.0, 0.0, 0.0, 0.0)))
+HOLD = Mode(*(np.full(3, level) for level in (0.0, 0.0, 0.0, 0.0, 99.0, 99.0)))
+SELL = Mode(*(np.full(3, level) for level in (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)))
 
 
 def test_an_island_uses_its_reserve_and_neither_charges_from_nor_gives_to_the_grid():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from client.battery import BatteryBank, Mode, follow
+from client.battery import UNBOUNDED_WH, BatteryBank, Mode, follow
 from common.config import BatterySpec
 from common.messages import Fill, Settle, SlotRequest
 from tests.client.test_fleet import FIRST, begun, quote
@@ -24,7 +24,8 @@ def test_batteries_of_a_random_community_keep_their_limits(seed):
         low, one, other, high = np.sort(rng.uniform(-1, 15, (4, homes)), axis=0)  # also beyond what a battery holds
         first = rng.random(homes) < 0.5
         limit = rng.choice([0.0, 300.5, 10_000.0, np.inf], homes)
-        mode = Mode(low, limit, np.where(first, one, other), np.where(first, other, one), high)
+        ceiling = rng.choice([0.0, 800.0, UNBOUNDED_WH], homes)
+        mode = Mode(low, limit, ceiling, np.where(first, one, other), np.where(first, other, one), high)
         flow = follow(bank, stored, net_wh - traded_wh, mode)
         stored = flow.stored_kwh
         soc = stored / spec.capacity_kwh

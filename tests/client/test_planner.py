@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from client.battery import BatteryBank, follow
-from client.guard import grid_charge_caps_wh
+from client.guard import grid_charge_caps_wh, import_ceilings_wh
 from client.outlook import Outlook, Trade
 from client.planner import (
     indicative_plan,
@@ -247,6 +247,11 @@ def test_caps_share_what_the_home_itself_wants():
     desired = np.array([[600, 400, 0, 100], [0, 0, 0, 0]])
     caps = grid_charge_caps_wh(desired, np.array([0.25, 0.5, 2.0, 1.0]), imports, 6)
     assert caps.tolist() == [[250, 500, np.inf, 100, np.inf, np.inf], [0, 0, np.inf, 0, np.inf, np.inf]]
+
+
+def test_charging_never_comes_on_top_of_more_than_a_home_expects_to_use():
+    net = np.array([[300.0, 800.0], [-500.0, -200.0]])
+    assert import_ceilings_wh(net, np.array([1_000.0, 0.0])).tolist() == [1_800.0, 0.0]
 
 
 def _evening(net_wh, stored_kwh, *, expected_wh=None):

@@ -92,9 +92,9 @@ def test_a_home_counts_on_most_of_what_is_offered_at_the_dearest_price_at_which_
     assert purchases.most_wh[48:52].tolist() == [0, 0, 800, 800]
 
 
-def test_a_home_expects_to_buy_half_of_what_it_lacks_in_dear_hours_from_neighbours():
+def test_a_home_expects_to_buy_most_of_what_it_lacks_in_dear_hours_from_neighbours():
     curve = tuple(300_000 + 10_000 * slot if slot < 8 else 245_000 for slot in range(CURVE_SLOTS))
     nothing = (0,) * CURVE_SLOTS
     cost = expected_cost_uusd(quoted(curve, nothing, nothing), IMPORTS)
-    assert set(cost[:8].tolist()) == {(510_000 + 370_000) // 2}, "the dearest of the peak's prices"
+    assert set(cost[:8].tolist()) == {510_000 - 112_000}, "the dearest of the peak's prices"
     assert set(cost[8:48].tolist()) == {280_000}, "off-peak the grid is what a plan counts on"
