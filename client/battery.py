@@ -10,7 +10,7 @@ positive; ``_kwh`` is stored energy unless said otherwise, ``_wh`` is energy at 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,16 @@ class Mode:
     surplus_charge_to_kwh: Floats
     discharge_to_load_down_to_kwh: Floats
     discharge_to_export_down_to_kwh: Floats
+
+    def rows(self) -> list[list[float]]:
+        """The mode of each home, as it is kept."""
+        kept: list[list[float]] = np.array([getattr(self, field.name) for field in fields(self)], np.float64).T.tolist()
+        return kept
+
+    @staticmethod
+    def of_rows(rows: Sequence[Sequence[float]]) -> Mode:
+        """Inverse of :meth:`rows`."""
+        return Mode(*np.array(rows, np.float64).T)
 
 
 @dataclass(frozen=True)

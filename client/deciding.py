@@ -93,10 +93,10 @@ class Decider:
         """Forecast, plan, size orders, and set the mode of batteries and cars for a slot."""
         known = self._known(quote.slot)
         decision = self._by_rule(known, quote) if self._planner == "rule" else self._planned(known, quote)
+        modes, alone_modes = decision.mode.rows(), decision.alone.rows()
         for i, home in enumerate(self._homes):
             home.state.mode_slot = quote.slot
-            home.state.mode = [float(level[i]) for level in _levels(decision.mode)]
-            home.state.alone_mode = [float(level[i]) for level in _levels(decision.alone)]
+            home.state.mode, home.state.alone_mode = modes[i], alone_modes[i]
             home.state.car_mode = int(decision.car[0][i]), int(decision.car[1][i])
             home.state.car_alone_mode = int(decision.car_alone[0][i]), int(decision.car_alone[1][i])
             home.state.price_uusd = quote.price_uusd
@@ -224,17 +224,6 @@ class Decider:
             if home.state.sold_on != today:
                 home.state.sold_on, home.state.sold_wh = today, 0
         return np.array([self._rules.daily_sell_limit_wh - home.state.sold_wh for home in self._homes], np.int64)
-
-
-def _levels(mode: Mode) -> tuple[Floats, ...]:
-    return (
-        mode.grid_charge_to_kwh,
-        mode.grid_charge_limit_wh,
-        mode.import_ceiling_wh,
-        mode.surplus_charge_to_kwh,
-        mode.discharge_to_load_down_to_kwh,
-        mode.discharge_to_export_down_to_kwh,
-    )
 
 
 def _orders(offers: Offers, i: int, home_id: str, slot: int) -> tuple[Order, ...]:

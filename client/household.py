@@ -143,6 +143,12 @@ class Household:
             raise UserError(f"home {self.home_id} has no reading for slot {slot}")
         return int(self._readings.load_wh[row]), int(self._readings.pv_wh[row])
 
+    def had_sun(self, slot: int) -> bool:
+        """Whether the panels gave more than the home used in some half-hour of the day before ``slot``."""
+        row = slot - self._readings.first_slot
+        day = slice(max(row - SLOTS_A_DAY, 0), max(row, 0))
+        return bool((self._readings.pv_wh[day] > self._readings.load_wh[day]).any())
+
     def stay_at(self, slot: int) -> Session | None:
         """The stay of the car that is charged by plan in a slot, or None."""
         return None if self.car is None else self.car.session_at(slot)

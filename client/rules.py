@@ -2,7 +2,8 @@
 
 ``3h`` plans as exactly as the planner does, but knows nothing of what comes after three hours and gives what is then
 stored no value.  ``rule`` does not plan: it stores its own surplus, fills the battery before the peak window and
-follows the load in it, with solar at all other times, too.  Both take part in the market as all homes do.
+follows the load in it, with solar at all other times, too.  Both take part in the market as all homes do.  The rule is
+also what a home goes on by while it does not hear of central.
 """
 
 from __future__ import annotations

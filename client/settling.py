@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from client.battery import UNBOUNDED_WH, BatteryBank, Flow, Ints, Mode
+from client.battery import BatteryBank, Flow, Ints, Mode
 from client.cars import Stays, charge
-from client.household import Household
+from client.household import SLOTS_A_DAY, Household
 from client.island import count_unserved, follow_or_island
+from client.rules import rule_mode
 from common.messages import Fill, Meter, Settle, Totals, WireError
 from common.tariff import Tariff
 from common.units import SLOT_HOURS, WH_PER_KWH, amount_nusd
@@ -92,19 +93,17 @@ class Settler:
         return _Way(car_wh, follow_or_island(self._bank, stored_kwh, net_wh + car_wh, mode, dark))
 
     def _modes(self, slot: int) -> tuple[Mode, Mode]:
-        """Modes of the slot, with and without trade; a home that missed its quote falls back to a plain rule.
-
-        The rule fills the battery with the home's own surplus and follows the load in the peak window.
-        """
-        peak = bool(self._tariff.peak_window(np.array([slot]))[0])
-        modes, alone = [], []
-        for i, home in enumerate(self._homes):
-            reserve, ceiling = float(self._bank.reserve_kwh[i]), float(self._bank.ceiling_kwh[i])
-            plain = [reserve, 0.0, UNBOUNDED_WH, ceiling, reserve if peak else ceiling, ceiling]
-            quoted = home.state.mode_slot == slot
-            modes.append(home.state.mode if quoted else plain)
-            alone.append(home.state.alone_mode if quoted else plain)
-        return Mode(*np.array(modes, np.float64).T), Mode(*np.array(alone, np.float64).T)
+        """Modes of the slot, with and without trade; a home that missed its quote goes on by the time-of-use rule."""
+        modes = [home.state.mode for home in self._homes]
+        alone = [home.state.alone_mode for home in self._homes]
+        deaf = [i for i, home in enumerate(self._homes) if home.state.mode_slot != slot]
+        if deaf:
+            peak = self._tariff.peak_window(np.arange(slot, slot + SLOTS_A_DAY))
+            sunny = np.array([home.had_sun(slot) for home in self._homes])
+            rule = rule_mode(self._bank, peak, sunny).rows()
+            for i in deaf:
+                modes[i] = alone[i] = rule[i]
+        return Mode.of_rows(modes), Mode.of_rows(alone)
 
     def totals(self, home: Household) -> Totals:
         """What a home reports of its day.

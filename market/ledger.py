@@ -183,11 +183,24 @@ def read_books(where: str | Path) -> Books:
         missing = _SCHEMA.tables.keys() - set(inspect(engine).get_table_names())
         if missing:
             raise UserError(f"{where}: not a ledger (missing tables: {', '.join(sorted(missing))})")
+        _check_columns(engine, where)
         return _read(engine)
     except DatabaseError:
         raise UserError(f"{where}: not a ledger (no database can be read there)") from None
     finally:
         engine.dispose()
+
+
+def _check_columns(engine: Engine, where: str | Path) -> None:
+    """Raise UserError where a table lacks a column, as in the ledger of an older version."""
+    for name, table in _SCHEMA.tables.items():
+        there = {column["name"] for column in inspect(engine).get_columns(name)}
+        missing = [column.name for column in table.columns if column.name not in there]
+        if missing:
+            raise UserError(
+                f"{where}: written by another version (table {name} lacks {', '.join(missing)}); "
+                "read it with the version that wrote it, or run again into a new folder"
+            )
 
 
 def _connect(where: str | Path) -> Engine:

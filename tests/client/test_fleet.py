@@ -166,6 +166,17 @@ def test_a_home_that_missed_messages_catches_up(homes_root: Path, missed: int) -
             assert net_wh[home.home_id] == used_wh + ours.charged_wh - ours.discharged_wh
 
 
+def test_a_home_that_hears_nothing_goes_on_by_the_time_of_use_rule(homes_root: Path) -> None:
+    """Two days without a quote: it fills its battery before the peak and empties it in the peak, sun or not."""
+    fleet = begun(homes_root, 96)
+    fleet.slot(SlotRequest(settle=Settle(slot=FIRST + 95, fills=()), quote=None))
+    assert {home.had_sun(FIRST + 48) for home in fleet.homes} == {True, False}
+    for home in fleet.homes:
+        usable_wh = (home.facts.battery.ceiling_kwh - home.facts.battery.reserve_kwh) * 1000
+        assert home.state.charged_wh > usable_wh, "more than once in two days"
+        assert home.state.discharged_wh > 0.7 * usable_wh
+
+
 # -- out of place ---------------------------------------------------------------------------------------------------
 
 

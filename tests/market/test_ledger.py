@@ -1,3 +1,4 @@
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -97,3 +98,13 @@ def test_says_what_is_not_a_ledger(tmp_path):
     for name in ("text.db", "empty.db"):
         with pytest.raises(UserError, match="not a ledger"):
             read_books(tmp_path / name)
+
+
+def test_says_that_a_ledger_is_of_another_version(tmp_path):
+    path = tmp_path / "old.db"
+    with Ledger(path):
+        pass
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE totals DROP COLUMN stored_value_nusd")
+    with pytest.raises(UserError, match=r"another version .table totals lacks stored_value_nusd.*run again"):
+        read_books(path)
