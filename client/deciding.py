@@ -126,10 +126,7 @@ class Decider:
         outlook = self._seen(known.with_cars)
         # A home that never traded would have no guard against the community's rebound, nor spread its car's charging.
         alone_outlook = self._seen(plan_charging(known.stays_alone, known.outlook).beside(known.outlook))
-        sales = expected_sales(quote, outlook.import_uusd, self._rules.delivered_share)
-        purchases = expected_purchases(quote, outlook.import_uusd)
-        priced = replace(outlook, import_uusd=expected_cost_uusd(quote, outlook.import_uusd))
-        value = stored_value(self._bank, priced.after_first(caps, sales, purchases))
+        value = stored_value(self._bank, self._seen(self._with_trade(known.with_cars, quote)).after_first(caps))
         alone_value = stored_value(self._bank, alone_outlook.after_first())
         buy, sell, power = int(outlook.import_uusd[0]), int(outlook.export_uusd[0]), self._bank.max_slot_wh
         net, alone_net = (scenario_mean(seen.net_wh[:, :, 0]) for seen in (outlook, alone_outlook))
@@ -145,6 +142,16 @@ class Decider:
             car=limits_wh(known.stays, known.outlook, known.paces_wh),
             car_alone=limits_wh(known.stays_alone, known.outlook),
             steps=self._offers(position, quote, known.plan, outlook.export_uusd),
+        )
+
+    def _with_trade(self, outlook: Outlook, quote: Quote) -> Outlook:
+        """The outlook with what neighbours are expected to take and to give."""
+        imports, exports = outlook.import_uusd, outlook.export_uusd
+        return replace(
+            outlook,
+            import_uusd=expected_cost_uusd(quote, imports, exports, self._rules),
+            sales=expected_sales(quote, imports, self._rules.delivered_share),
+            purchases=expected_purchases(quote, imports),
         )
 
     def _seen(self, outlook: Outlook) -> Outlook:

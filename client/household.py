@@ -16,12 +16,11 @@ from common.errors import UserError
 from common.messages import COMMUNITY, HomeCard
 from common.ridge import RidgeWeights
 from common.tariff import Tariff
-from common.units import UUSD_PER_USD
+from common.units import SLOTS_PER_DAY, UUSD_PER_USD
 
 _PAST_SLOTS = 28 * 48
 """Slots of the home's own battery and price past that it keeps: the context of the Transformer."""
 
-SLOTS_A_DAY = 48
 _MOVED_IN = 1
 """Random stream that says which homes have a short history."""
 
@@ -103,7 +102,7 @@ class Household:
         draw = np.random.default_rng([config.seed, crc32(self.home_id.encode()), _MOVED_IN]).random()
         if state.history_from or draw >= config.short_history_share:
             return
-        state.history_from = max(slot - config.short_history_days * SLOTS_A_DAY, self._readings.first_slot)
+        state.history_from = max(slot - config.short_history_days * SLOTS_PER_DAY, self._readings.first_slot)
         self._readings = self._readings.since(state.history_from)
         self.save()
 
@@ -144,9 +143,9 @@ class Household:
         return int(self._readings.load_wh[row]), int(self._readings.pv_wh[row])
 
     def had_sun(self, slot: int) -> bool:
-        """Whether the panels gave more than the home used in some half-hour of the day before ``slot``."""
-        row = slot - self._readings.first_slot
-        day = slice(max(row - SLOTS_A_DAY, 0), max(row, 0))
+        """Whether the panels gave more than the home used in some half-hour of the day before ``slot``, as metered."""
+        row = slot - slot % self.facts.resolution_slots - self._readings.first_slot
+        day = slice(max(row - SLOTS_PER_DAY, 0), max(row, 0))
         return bool((self._readings.pv_wh[day] > self._readings.load_wh[day]).any())
 
     def stay_at(self, slot: int) -> Session | None:

@@ -82,12 +82,9 @@ class Outlook:
             None if self.purchases is None else self.purchases.slots(some),
         )
 
-    def after_first(
-        self, caps_wh: Floats | None = None, sales: Trade | None = None, purchases: Trade | None = None
-    ) -> Outlook:
-        """The outlook without its first slot, with these caps on grid charging and this trade."""
-        other = replace(self, grid_charge_cap_wh=caps_wh, sales=sales, purchases=purchases)
-        return other.slots(slice(1, None))
+    def after_first(self, caps_wh: Floats | None = None) -> Outlook:
+        """The outlook without its first slot, with these caps on grid charging."""
+        return replace(self, grid_charge_cap_wh=caps_wh).slots(slice(1, None))
 
     @property
     def exporting_pays(self) -> NDArray[np.bool_]:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import UNBOUNDED_WH, BatteryBank, Floats, Ints, Mode, follow
-from client.outlook import Outlook
+from client.outlook import Outlook, Trade
 from client.planner import PlannedFlows, indicative_plan, scenario_mean
 from client.trading import Offers
 from common.config import MarketRules
-from common.units import WH_PER_KWH
+from common.units import SLOTS_PER_DAY, WH_PER_KWH
 
 LOOK_AHEAD_SLOTS = 6
 """Slots that planner ``3h`` knows of."""
@@ -26,17 +26,26 @@ FILL_SLOTS = 8
 """Slots before the peak window in which the rule fills the battery, at an even pace: four hours, so that a whole street
 does not ask for all of it at once."""
 
-DAY_SLOTS = 48
-
 Bools = NDArray[np.bool_]
 
 
 def near_outlook(outlook: Outlook) -> Outlook:
-    """The outlook as planner ``3h`` sees it, as long as it was: nothing is worth anything after three hours."""
+    """The outlook as planner ``3h`` sees it, as long as it was: nothing is worth anything after three hours.
+
+    Prices that are expected of neighbours are still those of the whole tariff.
+    """
     net, buy, sell = outlook.net_wh.copy(), outlook.import_uusd.copy(), outlook.export_uusd.copy()
     for values in (net, buy, sell):
         values[..., LOOK_AHEAD_SLOTS:] = 0
-    return replace(outlook, net_wh=net, import_uusd=buy, export_uusd=sell, terminal_uusd=0.0)
+    trades = [None if trade is None else _near(trade) for trade in (outlook.sales, outlook.purchases)]
+    return replace(
+        outlook, net_wh=net, import_uusd=buy, export_uusd=sell, terminal_uusd=0.0, sales=trades[0], purchases=trades[1]
+    )
+
+
+def _near(trade: Trade) -> Trade:
+    within = np.arange(len(trade.price_uusd)) < LOOK_AHEAD_SLOTS
+    return Trade(np.where(within, trade.price_uusd, 0), np.where(within, trade.most_wh, 0.0))
 
 
 def near_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
@@ -71,7 +80,7 @@ def rule_mode(bank: BatteryBank, peak: Bools, sunny: Bools) -> Mode:
         of the battery a slot. In the window, and where no peak comes: follow the load. At other times a sunny home
         follows its load, too, to have room for the sun; another one would only have to buy again what it gives.
     """
-    waits = not peak[0] and bool(peak[:DAY_SLOTS].any())
+    waits = not peak[0] and bool(peak[:SLOTS_PER_DAY].any())
     fills = not peak[0] and bool(peak[: FILL_SLOTS + 1].any())
     follows = sunny & (not fills) if waits else np.ones(len(bank), np.bool_)
     pace_wh = bank.usable_kwh / bank.one_way_efficiency / FILL_SLOTS * WH_PER_KWH

@@ -9,11 +9,14 @@ from client.battery import Floats, Ints
 from client.outlook import Trade
 from client.planner import scenario_mean
 from common.clock import local_of
+from common.config import BatterySpec, MarketRules
 from common.messages import Quote
 
 _COMES_ABOUT = 0.8
-"""Share that comes about of what is expected: of later sales, whose worth a unit of the limit is kept for, of what
-neighbours offer, and of what a home will lack and they will give."""
+"""Share that comes about of what is expected: of later sales, whose worth a unit of the limit is kept for, and of what
+neighbours offer."""
+_NEIGHBOURS_GIVE = 0.7
+"""Share of what a home will lack in dear hours that it counts on neighbours for."""
 
 
 def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> Trade:
@@ -44,21 +47,26 @@ def expected_purchases(quote: Quote, import_uusd: Ints) -> Trade:
     return Trade(price, _over(quote.offered_wh, len(import_uusd)) * _COMES_ABOUT)
 
 
-def expected_cost_uusd(quote: Quote, import_uusd: Ints) -> Ints:
+def expected_cost_uusd(quote: Quote, import_uusd: Ints, export_uusd: Ints, rules: MarketRules) -> Ints:
     """What a home expects to pay for what it will lack in dear hours: most of it neighbours will give.
 
     Who values its battery at the tariff alone buys early, at a price that it can still pay when it knows that it lacks
-    something.
+    something.  No neighbour gives it for less than exporting pays, nor for less than buying and storing it costs: where
+    the tariff's prices are that near to each other nobody is counted on.
 
     Args:
         quote, import_uusd: as of :func:`expected_sales`.
+        export_uusd: export price of the same slots.
+        rules: of the market.
 
     Returns:
         u$/kWh, shape ``(T,)``; the import price in its cheapest hours.
     """
-    price = np.minimum(_highest_uusd(quote, import_uusd), import_uusd)
+    stored_uusd = round(int(import_uusd.min()) / BatterySpec().round_trip_efficiency)
+    least = rules.least_price_uusd(np.maximum(export_uusd, stored_uusd))
+    price = np.minimum(np.maximum(_highest_uusd(quote, import_uusd), least), import_uusd)
     dear = import_uusd > import_uusd.min()
-    return np.where(dear, np.rint(import_uusd - _COMES_ABOUT * (import_uusd - price)).astype(np.int64), import_uusd)
+    return np.where(dear, np.rint(import_uusd - _NEIGHBOURS_GIVE * (import_uusd - price)).astype(np.int64), import_uusd)
 
 
 def _highest_uusd(quote: Quote, import_uusd: Ints, counts: NDArray[np.bool_] | bool = True) -> Ints:

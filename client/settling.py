@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from client.battery import BatteryBank, Flow, Ints, Mode
 from client.cars import Stays, charge
-from client.household import SLOTS_A_DAY, Household
+from client.household import Household
 from client.island import count_unserved, follow_or_island
 from client.rules import rule_mode
 from common.messages import Fill, Meter, Settle, Totals, WireError
 from common.tariff import Tariff
-from common.units import SLOT_HOURS, WH_PER_KWH, amount_nusd
+from common.units import SLOT_HOURS, SLOTS_PER_DAY, WH_PER_KWH, amount_nusd
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Settler:
             _arrive(home, slot)
         mode, alone_mode = self._modes(slot)
         stored, alone_stored = np.array([(home.state.stored_kwh, home.state.alone_kwh) for home in homes], np.float64).T
+        mode = replace(mode, import_ceiling_wh=mode.import_ceiling_wh - traded)  # of the meter, whoever sells
         way = self._way(slot, net - traded, stored, mode, alone=False)
         alone = self._way(slot, net, alone_stored, alone_mode, alone=True)
         slots = np.array([slot])
@@ -98,7 +99,7 @@ class Settler:
         alone = [home.state.alone_mode for home in self._homes]
         deaf = [i for i, home in enumerate(self._homes) if home.state.mode_slot != slot]
         if deaf:
-            peak = self._tariff.peak_window(np.arange(slot, slot + SLOTS_A_DAY))
+            peak = self._tariff.peak_window(np.arange(slot, slot + SLOTS_PER_DAY))
             sunny = np.array([home.had_sun(slot) for home in self._homes])
             rule = rule_mode(self._bank, peak, sunny).rows()
             for i in deaf:
@@ -185,7 +186,6 @@ def _book(
     if home.is_dark(slot):
         count_unserved(state, load_wh, pv_wh, charge_wh - discharge_wh, alone.added_wh(i))
         state.unserved_b1_wh += uncontrolled_wh
-        uncontrolled_wh = 0
     if home.car is not None:
         _book_car(home, slot, uncontrolled_wh, int(way.car_wh[i]), int(alone.car_wh[i]))
     state.stored_kwh, state.alone_kwh = float(way.flow.stored_kwh[i]), float(alone.flow.stored_kwh[i])

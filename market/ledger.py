@@ -104,9 +104,14 @@ class Ledger:
     """The books of a community, open for writing. A context manager: leaving it closes the database."""
 
     def __init__(self, where: str | Path) -> None:
-        """Open the ledger at a database URL or the path of a SQLite file; tables are made where they are missing."""
+        """Open the ledger at a database URL or the path of a SQLite file; tables are made where they are missing.
+
+        Raises:
+            UserError: the ledger is of another version.
+        """
         self._engine = _connect(where)
         _SCHEMA.create_all(self._engine)
+        _check_columns(self._engine, where)
 
     def __enter__(self) -> Ledger:
         return self
@@ -193,8 +198,9 @@ def read_books(where: str | Path) -> Books:
 
 def _check_columns(engine: Engine, where: str | Path) -> None:
     """Raise UserError where a table lacks a column, as in the ledger of an older version."""
+    found = inspect(engine)
     for name, table in _SCHEMA.tables.items():
-        there = {column["name"] for column in inspect(engine).get_columns(name)}
+        there = {column["name"] for column in found.get_columns(name)}
         missing = [column.name for column in table.columns if column.name not in there]
         if missing:
             raise UserError(

@@ -167,14 +167,55 @@ def test_a_home_that_missed_messages_catches_up(homes_root: Path, missed: int) -
 
 
 def test_a_home_that_hears_nothing_goes_on_by_the_time_of_use_rule(homes_root: Path) -> None:
-    """Two days without a quote: it fills its battery before the peak and empties it in the peak, sun or not."""
-    fleet = begun(homes_root, 96)
-    fleet.slot(SlotRequest(settle=Settle(slot=FIRST + 95, fills=()), quote=None))
+    """A day without a quote: it fills its battery before the peak and follows its load in the peak, sun or not."""
+    fleet = begun(homes_root, 40)
+    meters = {
+        r.home_id: r.meters for r in fleet.slot(SlotRequest(settle=Settle(slot=FIRST + 39, fills=()), quote=None))
+    }
+    peak = range(FIRST + 12, FIRST + 20)
     assert {home.had_sun(FIRST + 48) for home in fleet.homes} == {True, False}
     for home in fleet.homes:
-        usable_wh = (home.facts.battery.ceiling_kwh - home.facts.battery.reserve_kwh) * 1000
-        assert home.state.charged_wh > usable_wh, "more than once in two days"
-        assert home.state.discharged_wh > 0.7 * usable_wh
+        used_wh = sum(home.meter_wh(slot)[0] for slot in peak)
+        assert sum(meter.import_wh for meter in meters[home.home_id] if meter.slot in peak) < 0.1 * used_wh
+        assert home.state.charged_wh * 0.9 > home.state.discharged_wh - 10, "it began empty"
+        before = [meter.import_wh for meter in meters[home.home_id] if meter.slot < peak.start]
+        assert home.had_sun(peak.start) or sum(before) > home.facts.battery.capacity_kwh * 500
+
+
+def test_whether_a_home_has_sun_is_seen_from_what_was_metered(homes_root: Path) -> None:
+    fleet = begun(homes_root, 4)
+    sunny = [home for home in fleet.homes if home.had_sun(FIRST)]
+    assert 0 < len(sunny) < len(fleet.homes)
+    for home in fleet.homes:
+        readings = home._readings
+        pv = readings.pv_wh.copy()
+        pv[FIRST - readings.first_slot :] = 0 if home in sunny else 10**5
+        home._readings = replace(readings, pv_wh=pv)
+        assert home.had_sun(FIRST) == (home in sunny), "what comes is not known"
+        assert home.had_sun(FIRST + 48) != (home in sunny)
+
+
+@pytest.mark.parametrize("bought_wh", [0, 700])
+def test_charging_waits_while_a_home_uses_more_than_it_expected(homes_root: Path, bought_wh: int) -> None:
+    """With any load the meter shows no more than the highest scenario and the charging that central allows."""
+    fleet = begun(homes_root, 4)
+    guarded = quote(FIRST).model_copy(update={"charge_share": (0.2,) * CURVE_SLOTS})
+    fleet.slot(SlotRequest(settle=None, quote=guarded))
+    fills = tuple(Fill(home_id=home.home_id, bought_wh=bought_wh) for home in fleet.homes)
+    ceiling = {}
+    for home in fleet.homes:
+        highest = max(float(home.forecast(FIRST, 1).net_scenarios_wh.max()), 0.0)
+        ceiling[home.home_id] = highest + home.state.mode[1]
+        assert home.state.mode[2] == pytest.approx(ceiling[home.home_id])
+        readings, row = home._readings, FIRST - home._readings.first_slot
+        load = readings.load_wh.copy()
+        load[row] = readings.pv_wh[row] + round(highest) + round(home.state.mode[1] / 2)
+        home._readings = replace(readings, load_wh=load)
+    charging = 0
+    for reply in fleet.slot(SlotRequest(settle=Settle(slot=FIRST, fills=fills), quote=None)):
+        assert reply.meters[0].import_wh <= max(ceiling[reply.home_id], bought_wh) + 1, "what is bought is taken"
+        charging += reply.meters[0].import_wh > ceiling[reply.home_id] - 2
+    assert charging, "half of the charging has room"
 
 
 # -- out of place ---------------------------------------------------------------------------------------------------

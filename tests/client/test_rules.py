@@ -1,10 +1,12 @@
 """The other ways to decide: what the near planner does not see, and what the rule does when."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from client.battery import BatteryBank, follow
-from client.outlook import Outlook
+from client.outlook import Outlook, Trade
 from client.planner import PlannedFlows, indicative_plan, stored_value
 from client.rules import (
     FILL_SLOTS,
@@ -33,9 +35,11 @@ def outlook_at(slots_to_peak, seed=0, slots=108):
 
 @pytest.mark.parametrize("slots_to_peak", [0, 3, LOOK_AHEAD_SLOTS, 20])
 def test_the_near_planner_values_energy_as_if_the_world_ended_after_three_hours(slots_to_peak):
-    outlook = outlook_at(slots_to_peak)
-    ahead = LOOK_AHEAD_SLOTS
-    short = Outlook(outlook.net_wh[..., :ahead], outlook.import_uusd[:ahead], outlook.export_uusd[:ahead], 0.0)
+    outlook, ahead = outlook_at(slots_to_peak), LOOK_AHEAD_SLOTS
+    offered = Trade(outlook.import_uusd * 7 // 8, np.full(outlook.import_uusd.shape, 300.0))
+    wanted = Trade(outlook.import_uusd * 3 // 4, np.full(outlook.import_uusd.shape, 200.0))
+    outlook = replace(outlook, sales=wanted, purchases=offered)
+    short = replace(outlook.slots(slice(ahead)), terminal_uusd=0.0)
     stored = np.linspace(BANK.reserve_kwh, BANK.ceiling_kwh, 7, axis=1, endpoint=False)[:, 1:]
     near = stored_value(BANK, near_outlook(outlook)).at(stored)
     usable = BANK.usable_kwh > 0

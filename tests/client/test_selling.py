@@ -95,6 +95,18 @@ def test_a_home_counts_on_most_of_what_is_offered_at_the_dearest_price_at_which_
 def test_a_home_expects_to_buy_most_of_what_it_lacks_in_dear_hours_from_neighbours():
     curve = tuple(300_000 + 10_000 * slot if slot < 8 else 245_000 for slot in range(CURVE_SLOTS))
     nothing = (0,) * CURVE_SLOTS
-    cost = expected_cost_uusd(quoted(curve, nothing, nothing), IMPORTS)
-    assert set(cost[:8].tolist()) == {510_000 - 112_000}, "the dearest of the peak's prices"
+    cost = expected_cost_uusd(quoted(curve, nothing, nothing), IMPORTS, np.full_like(IMPORTS, 60_000), RULES)
+    assert set(cost[:8].tolist()) == {510_000 - 98_000}, "the dearest of the peak's prices"
     assert set(cost[8:48].tolist()) == {280_000}, "off-peak the grid is what a plan counts on"
+
+
+@pytest.mark.parametrize(
+    ("peak", "export", "least"),
+    [(510_000, 60_000, 327_486), (510_000, 480_000, 505_264), (510_000, 500_000, 510_000), (320_000, 60_000, 320_000)],
+)
+def test_nobody_counts_on_neighbours_to_sell_for_less_than_exporting_pays_or_storing_costs(peak, export, least):
+    imports = np.where(IMPORTS == 510_000, peak, IMPORTS)
+    quote = quoted((100_000,) * CURVE_SLOTS, (0,) * CURVE_SLOTS, (0,) * CURVE_SLOTS)
+    cost = expected_cost_uusd(quote, imports, np.full_like(imports, export), RULES)
+    assert set(cost[:8].tolist()) == {round(peak - 0.7 * (peak - least))}
+    assert (cost >= np.minimum(imports, export)).all()

@@ -106,5 +106,6 @@ def test_says_that_a_ledger_is_of_another_version(tmp_path):
         pass
     with sqlite3.connect(path) as connection:
         connection.execute("ALTER TABLE totals DROP COLUMN stored_value_nusd")
-    with pytest.raises(UserError, match=r"another version .table totals lacks stored_value_nusd.*run again"):
-        read_books(path)
+    for opened in (read_books, Ledger):
+        with pytest.raises(UserError, match=r"another version .table totals lacks stored_value_nusd.*run again"):
+            opened(path)

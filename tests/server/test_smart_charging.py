@@ -138,6 +138,23 @@ def test_in_an_outage_no_car_charges_and_what_it_leaves_without_is_unserved(run_
     assert verify(books, RULES) == [] and residuals(books) == (0, 0)
 
 
+def test_a_car_that_an_outage_robs_of_its_stay_saves_nothing_by_it(run_local: Run, street: Path) -> None:
+    """What could not be charged is unserved with and without control; only what the next stay puts off is owed."""
+    arrival, departure, energy = STAYS[1]
+    for path in street.glob("*/home.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"outages": [[arrival - 1, departure + 1]]}))
+    books = run_local(street, date=SMALL.date, days=2, start_slot=0, slots=0, **PLAIN)
+    said = books.totals.set_index("home_id").loc[read_facts(home_folders(street)[0]).home_id]
+    assert said["unserved_wh"] >= energy and said["unserved_b1_wh"] >= energy
+    homes = Homes.open(street, lambda folder: charged_wh(street))
+    home = read_facts(home_folders(street)[0]).home_id
+    slots = np.sort(books.slots["slot"].to_numpy(np.int64))
+    lit = (slots < arrival) | (slots >= departure)
+    refill_wh = (said["stored_start_wh"] - said["stored_end_wh"]) / 0.9**0.5
+    owed_wh = -int(homes.car_change_wh(home, slots[lit]).sum())
+    assert said["stored_value_nusd"] == pytest.approx((refill_wh + owed_wh) * 280_000, abs=600_000)
+
+
 def test_the_same_trades_in_one_process_and_in_several(run_local: Run, street: Path) -> None:
     plain = PLAIN | {"start_slot": 30, "slots": 14}
     together = run_local(street, **plain)
