@@ -154,7 +154,7 @@ def optimum_by_day(
     """Cost of each home on each of ``days`` in the perfect-foresight community optimum of them all together, n$.
 
     The days follow each other, and stored energy goes on from one to the next, its change valued at each day's end as
-    in the figures.  None where a home did not report its totals, for the optimum would be of another community than the
+    in the figures; at one price, though, the lowest of them all, where the figures have each day's.  None where a home did not report its totals, for the optimum would be of another community than the
     figures; or where the grid was away, which the linear program knows nothing of.
     """
     ids = sorted(set(days[0].meters["home_id"]))
