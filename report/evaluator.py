@@ -154,8 +154,9 @@ def optimum_by_day(
     """Cost of each home on each of ``days`` in the perfect-foresight community optimum of them all together, n$.
 
     The days follow each other, and stored energy goes on from one to the next, its change valued at each day's end as
-    in the figures; at one price, though, the lowest of them all, where the figures have each day's.  None where a home did not report its totals, for the optimum would be of another community than the
-    figures; or where the grid was away, which the linear program knows nothing of.
+    in the figures; at one price, though, the lowest of them all, where the figures have each day's.  None where a home
+    did not report its totals, for the optimum would be of another community than the figures; or where the grid was
+    away, which the linear program knows nothing of.
     """
     ids = sorted(set(days[0].meters["home_id"]))
     parts = [np.sort(books.slots["slot"].to_numpy(np.int64)) for books in days]
