@@ -144,10 +144,10 @@ def test_a_car_that_an_outage_robs_of_its_stay_saves_nothing_by_it(run_local: Ru
     for path in street.glob("*/home.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"outages": [[arrival - 1, departure + 1]]}))
     books = run_local(street, date=SMALL.date, days=2, start_slot=0, slots=0, **PLAIN)
-    said = books.totals.set_index("home_id").loc[read_facts(home_folders(street)[0]).home_id]
+    home = read_facts(home_folders(street)[0]).home_id
+    said = books.totals.set_index("home_id").loc[home]
     assert said["unserved_wh"] >= energy and said["unserved_b1_wh"] >= energy
     homes = Homes.open(street, lambda folder: charged_wh(street))
-    home = read_facts(home_folders(street)[0]).home_id
     slots = np.sort(books.slots["slot"].to_numpy(np.int64))
     lit = (slots < arrival) | (slots >= departure)
     refill_wh = (said["stored_start_wh"] - said["stored_end_wh"]) / 0.9**0.5
