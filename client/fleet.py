@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from client.accounts import totals
 from client.battery import BatteryBank
 from client.deciding import Decider
 from client.household import Household
@@ -35,7 +36,7 @@ class Fleet:
     """Households of a node, in the order of their ids."""
 
     def __init__(self, homes: Sequence[Household], tariff: Tariff, rules: MarketRules, most_orders: int = 1) -> None:
-        self.homes = homes
+        self.homes, self._tariff = homes, tariff
         bank = BatteryBank.of([home.facts.battery for home in homes])
         self._decider = Decider(homes, bank, tariff, rules, most_orders)
         self._settler = Settler(homes, bank, tariff)
@@ -93,4 +94,4 @@ class Fleet:
 
     def totals(self) -> tuple[Totals, ...]:
         """Totals of the day that the homes choose to report."""
-        return tuple(self._settler.totals(home) for home in self.homes)
+        return tuple(totals(home, self._tariff) for home in self.homes)

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from client.battery import BatteryBank, Flow, Ints, Mode
+from client.accounts import Happened, Way, book
+from client.battery import BatteryBank, Ints, Mode
 from client.cars import Stays, charge
 from client.household import Household
-from client.island import count_unserved, follow_or_island
+from client.island import follow_or_island
 from client.rules import rule_mode
-from common.messages import Fill, Meter, Settle, Totals, WireError
+from common.messages import Fill, Meter, Settle
 from common.tariff import Tariff
-from common.units import SLOT_HOURS, SLOTS_PER_DAY, WH_PER_KWH, amount_nusd
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How a slot went for the homes: cars and batteries, with trade or without it; ``car_wh`` of shape ``(H,)``."""
-
-    car_wh: Ints
-    flow: Flow
-
-    def added_wh(self, i: int) -> int:
-        """What car and battery of a home add to its load, Wh; negative when the battery gives more."""
-        return int(self.car_wh[i] + self.flow.charge_wh[i] - self.flow.discharge_wh[i])
+from common.units import SLOTS_PER_DAY
 
 
 class Settler:
@@ -79,19 +68,23 @@ class Settler:
             home = homes[i]
             home.state.sold_wh += fill[i].sold_wh
             dark = home.is_dark(slot)
-            drawn_wh = 0 if dark else int(net[i]) + way.added_wh(i)  # nobody is billed for what does not flow
-            _book(home, slot, (0, 0) if dark else (buy, sell), int(load[i]), int(pv[i]), way, alone, i)
+            happened = Happened(int(load[i]), int(pv[i]), way[i], alone[i])
+            # Nobody is billed for what does not flow.
+            drawn_wh = 0 if dark else happened.net_wh + happened.way.added_wh
+            book(home, slot, (0, 0) if dark else (buy, sell), happened)
             home.state.last_import_wh, home.state.last_export_wh = max(drawn_wh, 0), max(-drawn_wh, 0)
             meters[home.home_id] = Meter(slot=slot, import_wh=max(drawn_wh, 0), export_wh=max(-drawn_wh, 0))
         return meters
 
-    def _way(self, slot: int, net_wh: Ints, stored_kwh: np.ndarray, mode: Mode, *, alone: bool) -> _Way:
+    def _way(self, slot: int, net_wh: Ints, stored_kwh: np.ndarray, mode: Mode, *, alone: bool) -> list[Way]:
         """Cars take what they may, then batteries follow; no car charges while its home's grid is away."""
         dark = np.array([home.is_dark(slot) for home in self._homes])
         limits = [_car_limits(home, slot, alone=alone) for home in self._homes]
         least, most = np.array(limits, np.int64).T
         car_wh = np.where(dark, 0, charge(net_wh, least, most))
-        return _Way(car_wh, follow_or_island(self._bank, stored_kwh, net_wh + car_wh, mode, dark))
+        flow = follow_or_island(self._bank, stored_kwh, net_wh + car_wh, mode, dark)
+        columns = (car_wh, flow.charge_wh, flow.discharge_wh, flow.stored_kwh)
+        return [Way(*home) for home in zip(*(column.tolist() for column in columns), strict=True)]
 
     def _modes(self, slot: int) -> tuple[Mode, Mode]:
         """Modes of the slot, with and without trade; a home that missed its quote goes on by the time-of-use rule."""
@@ -105,37 +98,6 @@ class Settler:
             for i in deaf:
                 modes[i] = alone[i] = rule[i]
         return Mode.of_rows(modes), Mode.of_rows(alone)
-
-    def totals(self, home: Household) -> Totals:
-        """What a home reports of its day.
-
-        Raises:
-            WireError: no day was begun.
-        """
-        state, spec = home.state, home.facts.battery
-        if state.end_slot == state.first_slot:
-            raise WireError(f"no day was begun for {home.home_id}")
-        off_peak_uusd = self._tariff.off_peak_uusd(np.arange(state.first_slot, state.end_slot))
-
-        def value_nusd(start_kwh: float, end_kwh: float, owed_wh: int) -> int:
-            refill_wh = (start_kwh - end_kwh) * WH_PER_KWH / spec.one_way_efficiency
-            return round((refill_wh + owed_wh) * off_peak_uusd)
-
-        alone_nusd = value_nusd(state.alone_start_kwh, state.alone_kwh, state.car_alone_owed_wh)
-        return Totals(
-            home_id=home.home_id,
-            b0_nusd=state.b0_nusd,
-            b1_nusd=state.b1_nusd,
-            battery_only_nusd=state.alone_nusd + alone_nusd,
-            stored_start_wh=round(state.start_kwh * WH_PER_KWH),
-            stored_end_wh=round(state.stored_kwh * WH_PER_KWH),
-            charged_wh=state.charged_wh,
-            discharged_wh=state.discharged_wh,
-            stored_value_nusd=value_nusd(state.start_kwh, state.stored_kwh, state.car_owed_wh),
-            unserved_wh=state.unserved_wh,
-            unserved_alone_wh=state.unserved_alone_wh,
-            unserved_b1_wh=state.unserved_b1_wh,
-        )
 
 
 def _arrive(home: Household, slot: int) -> None:
@@ -162,52 +124,3 @@ def _car_limits(home: Household, slot: int, *, alone: bool) -> tuple[int, int]:
         return home.state.car_alone_mode if alone else home.state.car_mode
     at_once = min(need, home.car.max_slot_wh)
     return at_once, at_once
-
-
-def _book(
-    home: Household, slot: int, tariff_uusd: tuple[int, int], load_wh: int, pv_wh: int, way: _Way, alone: _Way, i: int
-) -> None:
-    """Add a slot to what the home remembers: its bills without trade, its battery, its car.
-
-    Without control the car draws what it did in the readings; what it was given less by the end of the day is owed.
-    """
-    state, (buy, sell) = home.state, tariff_uusd
-    uncontrolled_wh = home.uncontrolled_wh(range(slot, slot + 1))
-
-    def bill(net_wh: int) -> int:
-        return amount_nusd(net_wh, buy if net_wh > 0 else sell)
-
-    charge_wh, discharge_wh = int(way.flow.charge_wh[i]), int(way.flow.discharge_wh[i])
-    state.b0_nusd += amount_nusd(load_wh + uncontrolled_wh, buy)
-    state.b1_nusd += bill(load_wh + uncontrolled_wh - pv_wh)
-    state.alone_nusd += bill(load_wh - pv_wh + alone.added_wh(i))
-    state.charged_wh += charge_wh
-    state.discharged_wh += discharge_wh
-    if home.is_dark(slot):
-        count_unserved(state, load_wh, pv_wh, charge_wh - discharge_wh, alone.added_wh(i))
-        state.unserved_b1_wh += uncontrolled_wh
-    if home.car is not None:
-        _book_car(home, slot, uncontrolled_wh, int(way.car_wh[i]), int(alone.car_wh[i]))
-    state.stored_kwh, state.alone_kwh = float(way.flow.stored_kwh[i]), float(alone.flow.stored_kwh[i])
-    capacity = home.facts.battery.capacity_kwh
-    soc = state.stored_kwh / capacity if capacity else 0.0
-    home.remember(slot, soc, (charge_wh - discharge_wh) / WH_PER_KWH / SLOT_HOURS, state.price_uusd)
-
-
-def _book_car(home: Household, slot: int, uncontrolled_wh: int, car_wh: int, alone_wh: int) -> None:
-    """Add a slot to the car's accounts; energy that it leaves without is unserved, and owed no longer."""
-    state, stay = home.state, home.stay_at(slot)
-    state.car_owed_wh += uncontrolled_wh - car_wh
-    state.car_alone_owed_wh += uncontrolled_wh - alone_wh
-    if stay is None:
-        return
-    state.car_wh += car_wh
-    state.car_alone_wh += alone_wh
-    if car_wh:
-        home.store.note_charging(slot, car_wh)
-    if slot + 1 == stay.departure_slot:
-        missing, missing_alone = stay.energy_wh - state.car_wh, stay.energy_wh - state.car_alone_wh
-        state.unserved_wh += missing
-        state.unserved_alone_wh += missing_alone
-        state.car_owed_wh -= missing
-        state.car_alone_owed_wh -= missing_alone
