@@ -23,14 +23,17 @@ def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> T
     """What neighbours are expected to take from the quoted slot on; after the curve's day as on it.
 
     The price is the highest that the curve has at the same import price: what is stored is sold when it is scarce,
-    and a plan with few prices is made fast.
+    and a plan with few prices is made fast.  Before the import price falls it is the highest of such slots.
 
     Args:
         quote: of central.
         import_uusd: import price of each slot from the quoted one on, shape ``(T,)``.
         delivered_share: of the injected energy, which alone is paid for.
     """
+    falls = np.append(np.diff(import_uusd) < 0, False)
+    before_fall = _highest_uusd(quote, import_uusd, falls[: len(quote.curve_uusd)])
     price = _highest_uusd(quote, import_uusd)
+    price = np.where(falls, np.minimum(before_fall, price), price)
     return Trade(np.rint(price * delivered_share).astype(np.int64), _over(quote.wanted_wh, len(import_uusd)))
 
 
@@ -51,8 +54,8 @@ def expected_cost_uusd(quote: Quote, import_uusd: Ints, export_uusd: Ints, rules
     """What a home expects to pay for what it will lack in dear hours: most of it neighbours will give.
 
     Who values its battery at the tariff alone buys early, at a price that it can still pay when it knows that it lacks
-    something.  No neighbour gives it for less than exporting pays, nor for less than buying and storing it costs: where
-    the tariff's prices are that near to each other nobody is counted on.
+    something.  No neighbour gives it for less than exporting pays; nor, where the day has no sun to spare, for less
+    than buying and storing it costs: where the tariff's prices are that near to each other nobody is counted on.
 
     Args:
         quote, import_uusd: as of :func:`expected_sales`.
@@ -62,7 +65,7 @@ def expected_cost_uusd(quote: Quote, import_uusd: Ints, export_uusd: Ints, rules
     Returns:
         u$/kWh, shape ``(T,)``; the import price in its cheapest hours.
     """
-    stored_uusd = round(int(import_uusd.min()) / BatterySpec().round_trip_efficiency)
+    stored_uusd = 0 if any(quote.offered_wh) else round(int(import_uusd.min()) / BatterySpec().round_trip_efficiency)
     least = rules.least_price_uusd(np.maximum(export_uusd, stored_uusd))
     price = np.minimum(np.maximum(_highest_uusd(quote, import_uusd), least), import_uusd)
     dear = import_uusd > import_uusd.min()

@@ -15,24 +15,44 @@ Floats = NDArray[np.float64]
 
 UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
+_OVER_REFILL = 1 / 8
+"""How far the price may stand over what refilling costs a seller, of the way from there to the tariff."""
 
 
 def price_curve(
     surplus_wh: Ints, need_wh: Ints, import_uusd: Ints, export_uusd: Ints, rules: MarketRules, mechanism: Mechanism
 ) -> tuple[int, ...]:
-    """The price that the mechanism posts in each slot.
+    """The price of each slot: the mechanism's, and near what refilling costs before the tariff falls.
 
     What is stored will be worth at least the lowest import price, less the loss of a battery.
 
     Args:
         surplus_wh, need_wh: sums of the homes' plans, Wh, shape ``(T,)``.
-        import_uusd, export_uusd: the tariff, u$/kWh, shape ``(T,)``.
+        import_uusd: import prices, u$/kWh, of the slots and the one after them, shape ``(T + 1,)``.
+        export_uusd: export prices, shape ``(T,)``.
         rules: of the market.
         mechanism: of the market.
     """
-    stored_uusd = int(import_uusd.min() * BatterySpec().round_trip_efficiency)
-    slots = zip(surplus_wh.tolist(), need_wh.tolist(), import_uusd.tolist(), export_uusd.tolist(), strict=True)
-    return tuple(mechanism.posted_price(*slot, stored_uusd, rules) for slot in slots)
+    now, after = import_uusd[:-1], import_uusd[1:]
+    stored_uusd = int(now.min() * BatterySpec().round_trip_efficiency)
+    slots = zip(surplus_wh.tolist(), need_wh.tolist(), now.tolist(), export_uusd.tolist(), strict=True)
+    posted = np.array([mechanism.posted_price(*slot, stored_uusd, rules) for slot in slots], np.int64)
+    least = np.maximum(rules.least_price_uusd(export_uusd), rules.floor_uusd)
+    return tuple(np.minimum(posted, np.maximum(_near_refilling_uusd(now, after, rules), least)).tolist())
+
+
+def _near_refilling_uusd(import_uusd: Ints, after_uusd: Ints, rules: MarketRules) -> Ints:
+    """A price near what it costs to refill in the next slot what is given in this one.
+
+    It lies above the import price, and so limits nothing, unless that falls by more than the losses.  Then no battery
+    can make good later what a home lacks, and near the tariff a home orders only what it lacks almost surely.
+
+    Args:
+        import_uusd, after_uusd: import price of each slot and of the slot after it.
+        rules: of the market.
+    """
+    refill_uusd = after_uusd / (BatterySpec().round_trip_efficiency * rules.delivered_share)
+    return np.rint(refill_uusd + _OVER_REFILL * (import_uusd - refill_uusd)).astype(np.int64)
 
 
 def wanted_wh(surplus_wh: Ints, need_wh: Ints, sellers: int, rules: MarketRules) -> tuple[int, ...]:
@@ -71,13 +91,14 @@ def offered_wh(surplus_wh: Ints, need_wh: Ints, buyers: Ints, rules: MarketRules
     return tuple(np.minimum(spare, MOST_WH).astype(np.int64).tolist())
 
 
-def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[float, ...]:
+def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints, seen_wh: Ints) -> tuple[float, ...]:
     """Share of a home's own planned grid charging that it may do in each slot, so that no new peak arises.
 
     The charging of a window is poured like water over the rest of the community's net import in the window's cheapest
     slots, so that together they are as flat as can be: neighbours' sun, where it is expected, is filled first.  It
-    never stands higher than the head-room under the community's usual peak.  A window ends where the import price
-    rises; the client has the same rule (:func:`common.tariff.charge_windows`).
+    never stands higher than the community's usual peak, or than its highest half-hour of the day so far: what the
+    community has imported once already makes no new peak.  A window ends where the import price rises; the client has
+    the same rule (:func:`common.tariff.charge_windows`).
 
     Plans name of a home's sun only what its sell limit lets it sell, so the guard does not see the rest.  Bills
     hardly feel it: neighbours may not buy that sun, and charging at the same import price costs the same in any slot.
@@ -88,6 +109,7 @@ def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[floa
             in which ...
         charge_wh: ... this much import is charged into batteries.
         import_uusd: import prices, u$/kWh, shape ``(T,)``.
+        seen_wh: the highest import that was metered on the local day of each slot, Wh, shape ``(T,)``; 0 for none.
 
     Returns:
         Shares, shape ``(T,)``; :data:`UNLIMITED` in dearer slots, where nobody charges from the grid for later.
@@ -102,7 +124,7 @@ def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints) -> tuple[floa
         cheapest = inside & (import_uusd == import_uusd[inside].min())
         total = int(charge_wh[inside].sum())
         if total > 0:
-            headroom = np.maximum(usual_peak - rest[cheapest], 0.0)
+            headroom = np.maximum(np.maximum(seen_wh, usual_peak) - rest, 0.0)[cheapest]
             poured = np.minimum(_pour(rest[cheapest], total), headroom) / total
         else:
             poured = np.full(1, 1.0 / np.count_nonzero(cheapest))  # no plan yet: evenly

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from common.clock import day_slots, local_of
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Plan, Quote
 from common.tariff import Tariff
@@ -21,30 +22,46 @@ Ints = NDArray[np.int64]
 
 
 class Quoter:
-    """Makes quotes from plans; remembers how much charging its last quote allowed."""
+    """Makes quotes from plans; remembers how much charging its last quote allowed, and the day's highest import."""
 
     def __init__(self, tariff: Tariff, rules: MarketRules, mechanism: Mechanism = SDR) -> None:
         self._tariff, self._rules, self._mechanism = tariff, rules, mechanism
         self._quoted = -1
         self._allowed = UNLIMITED
+        self._seen: dict[int, int] = {}
+
+    def saw(self, slot: int, net_import_wh: int) -> None:
+        """Tell what the community's meters said of a slot: import less export, Wh."""
+        self._seen[slot] = net_import_wh
 
     def quote(self, slot: int, plans: Mapping[str, Plan]) -> Quote:
         """Quote of a slot from the last plan of each home; a plan of a day ago or more counts for nothing."""
         slots = np.arange(slot, slot + CURVE_SLOTS)
-        imports, exports = self._tariff.import_uusd(slots), self._tariff.export_uusd(slots)
+        with_next = self._tariff.import_uusd(np.arange(slot, slot + CURVE_SLOTS + 1))
+        imports, exports = with_next[:-1], self._tariff.export_uusd(slots)
         plans = {home: plan for home, plan in plans.items() if 0 <= slot - plan.slot < CURVE_SLOTS}
         need, charge, surplus, buyers = _totals(slot, plans)
-        curve = price_curve(surplus, need, imports, exports, self._rules, self._mechanism)
+        curve = price_curve(surplus, need, with_next, exports, self._rules, self._mechanism)
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         offered = offered_wh(surplus, need, buyers, self._rules)
         postponed = self._postponed_wh(slot, plans, charge)
         need[0] += postponed
         charge[0] += postponed
-        share = charge_share(need - surplus, charge, imports)
+        share = charge_share(need - surplus, charge, imports, self._seen_wh(slot))
         self._quoted, self._allowed = slot, share[0]
         return Quote(
             slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted, offered_wh=offered
         )
+
+    def _seen_wh(self, slot: int) -> Ints:
+        """The day's highest import so far in the slots that are left of it, 0 in those of the next day.
+
+        The slot before counts for nothing: in most rounds it happens only after this quote.
+        """
+        today = day_slots(local_of(slot).date())
+        self._seen = {at: wh for at, wh in self._seen.items() if at in today or at == slot - 1}
+        highest = max((wh for at, wh in self._seen.items() if at in today and at < slot - 1), default=0)
+        return np.where(np.arange(slot, slot + CURVE_SLOTS) < today.stop, max(highest, 0), 0)
 
     def _postponed_wh(self, slot: int, plans: Mapping[str, Plan], charge_wh: Ints) -> int:
         """Grid charging that the homes planned for the slot before and that the guard put off, Wh.

@@ -168,7 +168,9 @@ class Runner:
             raise RuntimeError(f"no household answered {MOST_UNANSWERED} messages in a row: see events.jsonl for why")
         if settle is not None:
             meters = {home.home_id: meter for home in homes for meter in home.meters if meter.slot == settle.slot}
-            self._report(self._market.settle(settle.slot, meters))
+            settlement = self._market.settle(settle.slot, meters)
+            self._quoter.saw(settle.slot, sum(m.import_wh - m.export_wh for m in settlement.meters))
+            self._report(settlement)
         if quote is None:
             return None
         self._plans |= {home.home_id: home.plan for home in homes if home.plan is not None}

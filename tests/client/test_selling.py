@@ -70,6 +70,7 @@ def quoted(curve, wanted, offered):
     )
 
 
+NOTHING = (0,) * CURVE_SLOTS
 IMPORTS = np.where(np.arange(60) % CURVE_SLOTS < 8, 510_000, 280_000)
 
 
@@ -80,6 +81,13 @@ def test_a_home_expects_the_scarce_price_of_each_tariff_period():
     assert sales.price_uusd[:8].tolist() == [423_700] * 8
     assert set(sales.price_uusd[8:48].tolist()) == {232_750}
     assert sales.most_wh[48:].tolist() == list(range(12))  # the next day as this one
+
+
+def test_before_the_tariff_falls_a_home_expects_no_more_than_the_price_there():
+    curve = tuple(350_300 if slot == 7 else 446_000 if slot < 8 else 245_000 for slot in range(CURVE_SLOTS))
+    sales = expected_sales(quoted(curve, (100,) * CURVE_SLOTS, NOTHING), IMPORTS, RULES.delivered_share)
+    assert sales.price_uusd[:9].tolist() == [423_700] * 7 + [332_785, 232_750]
+    assert sales.price_uusd[54:57].tolist() == [423_700, 332_785, 232_750], "the next day as this one"
 
 
 def test_a_home_counts_on_most_of_what_is_offered_at_the_dearest_price_at_which_it_is():
@@ -94,8 +102,7 @@ def test_a_home_counts_on_most_of_what_is_offered_at_the_dearest_price_at_which_
 
 def test_a_home_expects_to_buy_most_of_what_it_lacks_in_dear_hours_from_neighbours():
     curve = tuple(300_000 + 10_000 * slot if slot < 8 else 245_000 for slot in range(CURVE_SLOTS))
-    nothing = (0,) * CURVE_SLOTS
-    cost = expected_cost_uusd(quoted(curve, nothing, nothing), IMPORTS, np.full_like(IMPORTS, 60_000), RULES)
+    cost = expected_cost_uusd(quoted(curve, NOTHING, NOTHING), IMPORTS, np.full_like(IMPORTS, 60_000), RULES)
     assert set(cost[:8].tolist()) == {510_000 - 98_000}, "the dearest of the peak's prices"
     assert set(cost[8:48].tolist()) == {280_000}, "off-peak the grid is what a plan counts on"
 
@@ -104,9 +111,20 @@ def test_a_home_expects_to_buy_most_of_what_it_lacks_in_dear_hours_from_neighbou
     ("peak", "export", "least"),
     [(510_000, 60_000, 327_486), (510_000, 480_000, 505_264), (510_000, 500_000, 510_000), (320_000, 60_000, 320_000)],
 )
-def test_nobody_counts_on_neighbours_to_sell_for_less_than_exporting_pays_or_storing_costs(peak, export, least):
+def test_without_sun_nobody_counts_on_neighbours_for_less_than_exporting_pays_or_storing_costs(peak, export, least):
     imports = np.where(IMPORTS == 510_000, peak, IMPORTS)
-    quote = quoted((100_000,) * CURVE_SLOTS, (0,) * CURVE_SLOTS, (0,) * CURVE_SLOTS)
+    quote = quoted((100_000,) * CURVE_SLOTS, NOTHING, NOTHING)
     cost = expected_cost_uusd(quote, imports, np.full_like(imports, export), RULES)
     assert set(cost[:8].tolist()) == {round(peak - 0.7 * (peak - least))}
     assert (cost >= np.minimum(imports, export)).all()
+
+
+@pytest.mark.parametrize("export", [60_000, 250_000, 480_000])
+def test_sun_that_is_offered_beyond_what_is_wanted_is_given_for_what_exporting_pays(export):
+    imports, some = np.where(IMPORTS == 510_000, 320_000, IMPORTS), (0, 5) + (0,) * (CURVE_SLOTS - 2)
+    exports = np.full_like(imports, export)
+    cost = expected_cost_uusd(quoted((100_000,) * CURVE_SLOTS, NOTHING, some), imports, exports, RULES)
+    least = min(320_000, max(100_000, int(RULES.least_price_uusd(np.array([export]))[0])))
+    assert set(cost[:8].tolist()) == {round(320_000 - 0.7 * (320_000 - least))}
+    wanted = expected_cost_uusd(quoted((100_000,) * CURVE_SLOTS, some, NOTHING), imports, exports, RULES)
+    assert set(wanted[:8].tolist()) == {320_000}, "who has sun, but no more than is wanted, refills what it gives"

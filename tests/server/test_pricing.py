@@ -76,18 +76,46 @@ def test_more_surplus_never_raises_the_price_among_batteries_either(surplus, mor
 
 def test_the_curve_is_the_price_of_each_slot():
     surplus, need = np.array([0, 4_000]), np.array([1_000, 5_000])
-    imports, exports = np.array([OFF_PEAK, PEAK]), np.array([EXPORT, EXPORT])
+    imports, exports = np.array([OFF_PEAK, PEAK, PEAK]), np.array([EXPORT, EXPORT])
     assert price_curve(surplus, need, imports, exports, RULES, SDR) == tuple(
         sdr_price(int(s), int(n), int(i), EXPORT, round(0.9 * OFF_PEAK), RULES)
-        for s, n, i in zip(surplus, need, imports, strict=True)
+        for s, n, i in zip(surplus, need, imports[:2], strict=True)
     )
+
+
+def test_before_the_tariff_falls_the_price_stays_near_what_refilling_costs():
+    """$0.28 over 0.9 and 0.95 is $0.3275; an eighth of the way from there to $0.51 is $0.3503."""
+    imports, exports = np.array([PEAK, PEAK, OFF_PEAK, OFF_PEAK, PEAK, OFF_PEAK]), np.full(5, EXPORT)
+    nothing, need = np.zeros(5, np.int64), np.full(5, 5_000)
+    curve = price_curve(nothing, need, imports, exports, RULES, SDR)
+    assert curve == (446_250, 350_300, 245_000, 245_000, 350_300), "also where the fall is the end of the curve"
+    with_surplus = price_curve(need * 3, need, imports, exports, RULES, SDR)
+    assert with_surplus[1] == with_surplus[0] < 350_300, "where that is lower, the ratio's price stands"
+
+
+def test_a_quote_knows_the_price_after_its_curve():
+    night = day_slots(date(2025, 6, 18)).stop - 8  # 20:00, local
+    curve = Quoter(load_tariff("pge-tou-c"), RULES).quote(night, {}).curve_uusd
+    assert (curve[0], *curve[-2:]) == (245_000, 446_250, 350_300)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1_300_000), st.integers(0, 1_300_000)), min_size=2, max_size=6), ENERGY)
+def test_before_the_tariff_falls_a_seller_still_gets_what_exporting_and_refilling_cost(tariff, need):
+    imports, exports = np.array(tariff).T
+    energy = np.full(len(tariff) - 1, need)
+    posted = [sdr_price(0, need, buy, sell, 0, RULES) for buy, sell in tariff]
+    for t, price in enumerate(price_curve(0 * energy, energy, imports, exports[:-1], RULES, SDR)):
+        assert RULES.floor_uusd <= price <= posted[t]
+        if price < posted[t]:
+            assert imports[t + 1] < imports[t]
+            assert price * RULES.delivered_share >= max(exports[t], imports[t + 1] / 0.9 - 1)
 
 
 def test_charging_fills_the_valley():
     rest = np.array([3_000, 1_000, 2_000, 5_000, 500])
     charge = np.array([3_000, 0, 0, 0, 0])
     imports = np.array([OFF_PEAK, OFF_PEAK, OFF_PEAK, PEAK, OFF_PEAK])
-    share = charge_share(rest + charge, charge, imports)
+    share = charge_share(rest + charge, charge, imports, np.zeros(len(rest), np.int64))
     assert share[:3] == pytest.approx((0.0, 2 / 3, 1 / 3))  # to 3000 Wh each
     assert share[3] == UNLIMITED
     assert share[4] == 1.0  # nobody plans to charge then
@@ -95,7 +123,7 @@ def test_charging_fills_the_valley():
 
 def test_no_new_peak_though_all_want_to_charge_in_the_last_slot():
     rest, charge = np.array([2_000, 4_000]), np.array([50_000, 0])
-    share = charge_share(rest + charge, charge, np.array([OFF_PEAK, PEAK]))
+    share = charge_share(rest + charge, charge, np.array([OFF_PEAK, PEAK]), np.zeros(2, np.int64))
     assert share[0] * 50_000 + 2_000 <= max(4_000, (rest + charge).mean()) + 1
 
 
@@ -103,7 +131,7 @@ def test_no_new_peak_though_all_want_to_charge_in_the_last_slot():
 def test_shares_hold_the_peak_and_fit_the_wire(slots, rise):
     rest, charge = np.array(slots).T
     imports = np.where(np.arange(len(rest)) < rise, OFF_PEAK, PEAK)
-    share = np.array(charge_share(rest + charge, charge, imports))
+    share = np.array(charge_share(rest + charge, charge, imports, np.zeros(len(rest), np.int64)))
     assert ((share >= 0) & (share <= UNLIMITED)).all()
     for window in (imports == OFF_PEAK, imports == PEAK):
         if window.any() and charge[window].sum() > 0:
@@ -113,9 +141,45 @@ def test_shares_hold_the_peak_and_fit_the_wire(slots, rise):
             assert (allowed + rest[window] <= np.maximum(peak, rest[window]) + 1e-6).all()
 
 
+def test_charging_may_stand_as_high_as_the_day_has_been_already():
+    imports, rest = np.array([OFF_PEAK] * 4 + [PEAK]), np.array([1_000, 1_000, 1_000, 1_000, 2_000])
+    charge = np.array([0, 0, 0, 8_000, 0])
+    nothing = np.zeros(5, np.int64)
+    usual = 2_800  # the mean, for homes need little but what they charge
+    assert sum(charge_share(rest + charge, charge, imports, nothing)[:4]) * 8_000 == pytest.approx(4 * (usual - 1_000))
+    seen = np.array([2_900, 2_900, 0, 0, 0])  # the next day begins after two slots
+    share = charge_share(rest + charge, charge, imports, seen)
+    assert np.array(share[:4]) * 8_000 == pytest.approx([1_900, 1_900, 1_800, 1_800])
+    assert sum(charge_share(rest + charge, charge, imports, 9_000 + nothing)[:4]) == pytest.approx(1.0)
+
+
+def test_a_quoter_knows_the_day_s_highest_import_from_the_slot_before_the_last_on():
+    day, tariff = day_slots(date(2025, 6, 18)), load_tariff("pge-tou-c")
+    slot = day.start + 20
+    plan = Plan(
+        slot=slot,
+        need_wh=(4_000,) * 12 + (3_000,) * 36,
+        charge_wh=(4_000,) * 12 + (0,) * 36,
+        surplus_wh=(0,) * CURVE_SLOTS,
+    )
+
+    def allowed(*seen):
+        quoter = Quoter(tariff, RULES)
+        for at, wh in seen:
+            quoter.saw(at, wh)
+        return sum(quoter.quote(slot, {"home": plan}).charge_share[:12])
+
+    little = allowed()
+    assert little < 0.99
+    assert allowed((slot - 2, 9_000)) == pytest.approx(1.0)
+    assert allowed((slot - 1, 9_000)) == little, "it may not have been told yet"
+    assert allowed((day.start - 1, 9_000)) == little, "of the day before"
+    assert allowed((slot - 2, -9_000)) == little
+
+
 def test_without_plans_the_night_is_shared_evenly():
     nothing = np.zeros(4, np.int64)
-    assert charge_share(nothing, nothing, np.full(4, OFF_PEAK)) == (0.25,) * 4
+    assert charge_share(nothing, nothing, np.full(4, OFF_PEAK), nothing) == (0.25,) * 4
 
 
 def _eager_plan(slot, charge_wh):
