@@ -96,9 +96,9 @@ def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints, seen_wh: Ints
 
     The charging of a window is poured like water over the rest of the community's net import in the window's cheapest
     slots, so that together they are as flat as can be: neighbours' sun, where it is expected, is filled first.  It
-    never stands higher than the community's usual peak, or than its highest half-hour of the day so far: what the
-    community has imported once already makes no new peak.  A window ends where the import price rises; the client has
-    the same rule (:func:`common.tariff.charge_windows`).
+    never stands higher than the community's usual peak, or than what it has imported in a half-hour of the day already,
+    charging left out: that makes no new peak.  A window ends where the import price rises; the client has the same rule
+    (:func:`common.tariff.charge_windows`).
 
     Plans name of a home's sun only what its sell limit lets it sell, so the guard does not see the rest.  Bills
     hardly feel it: neighbours may not buy that sun, and charging at the same import price costs the same in any slot.
@@ -109,7 +109,7 @@ def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints, seen_wh: Ints
             in which ...
         charge_wh: ... this much import is charged into batteries.
         import_uusd: import prices, u$/kWh, shape ``(T,)``.
-        seen_wh: the highest import that was metered on the local day of each slot, Wh, shape ``(T,)``; 0 for none.
+        seen_wh: the highest import so far on the local day of each slot, charging left out, Wh, shape ``(T,)``.
 
     Returns:
         Shares, shape ``(T,)``; :data:`UNLIMITED` in dearer slots, where nobody charges from the grid for later.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from common.clock import day_slots, local_of
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Plan, Quote
-from common.tariff import Tariff
+from common.tariff import Tariff, charge_windows
 from market.mechanism import Mechanism
 from market.mechanisms import SDR
 from server.pricing import UNLIMITED, charge_share, offered_wh, price_curve, wanted_wh
@@ -22,17 +22,21 @@ Ints = NDArray[np.int64]
 
 
 class Quoter:
-    """Makes quotes from plans; remembers how much charging its last quote allowed, and the day's highest import."""
+    """Makes quotes from plans; remembers how much charging it allowed, and the day's highest import beside that."""
 
     def __init__(self, tariff: Tariff, rules: MarketRules, mechanism: Mechanism = SDR) -> None:
         self._tariff, self._rules, self._mechanism = tariff, rules, mechanism
         self._quoted = -1
         self._allowed = UNLIMITED
+        self._allowed_wh: dict[int, int] = {}
         self._seen: dict[int, int] = {}
 
     def saw(self, slot: int, net_import_wh: int) -> None:
-        """Tell what the community's meters said of a slot: import less export, Wh."""
-        self._seen[slot] = net_import_wh
+        """Tell what the community's meters said of a slot: import less export, Wh.
+
+        The charging that was allowed in it is taken off: else it would raise its own bound, slot by slot.
+        """
+        self._seen[slot] = net_import_wh - self._allowed_wh.pop(slot, 0)
 
     def quote(self, slot: int, plans: Mapping[str, Plan]) -> Quote:
         """Quote of a slot from the last plan of each home; a plan of a day ago or more counts for nothing."""
@@ -49,12 +53,14 @@ class Quoter:
         charge[0] += postponed
         share = charge_share(need - surplus, charge, imports, self._seen_wh(slot))
         self._quoted, self._allowed = slot, share[0]
+        inside = charge_windows(imports) == 0
+        self._allowed_wh[slot] = round(share[0] * int(charge[inside].sum())) if share[0] <= 1.0 else int(charge[0])
         return Quote(
             slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted, offered_wh=offered
         )
 
     def _seen_wh(self, slot: int) -> Ints:
-        """The day's highest import so far in the slots that are left of it, 0 in those of the next day.
+        """The day's highest import so far, charging left out, in the slots that are left of it; then 0.
 
         The slot before counts for nothing: in most rounds it happens only after this quote.
         """

@@ -177,6 +177,19 @@ def test_a_quoter_knows_the_day_s_highest_import_from_the_slot_before_the_last_o
     assert allowed((slot - 2, -9_000)) == little
 
 
+def test_charging_does_not_raise_its_own_bound():
+    """What was allowed and done is not what the community imports by itself; what it imports beyond that is."""
+    slot = day_slots(date(2025, 6, 18)).start + 20
+    need, charge = (4_000,) * 12 + (3_000,) * 36, (4_000,) * 12 + (0,) * 36
+    quoter, allowed = Quoter(load_tariff("pge-tou-c"), RULES), []
+    for now in range(slot, slot + 6):
+        plan = Plan(slot=now, need_wh=need, charge_wh=charge, surplus_wh=(0,) * CURVE_SLOTS)
+        share = quoter.quote(now, {"home": plan}).charge_share
+        allowed.append(round(share[0] * 4_000 * (slot + 12 - now)))
+        quoter.saw(now, allowed[-1] + (9_000 if now == slot + 3 else 0))
+    assert allowed == [3_250] * 5 + [4_000], "the load of the fourth slot counts in the sixth"
+
+
 def test_without_plans_the_night_is_shared_evenly():
     nothing = np.zeros(4, np.int64)
     assert charge_share(nothing, nothing, np.full(4, OFF_PEAK), nothing) == (0.25,) * 4
