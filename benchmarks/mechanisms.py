@@ -129,8 +129,8 @@ def traded(community: Community, mechanism: Mechanism, liar: str = "", lie: Lie 
                 quote = None if slot is None else quoter.quote(slot, plans)
                 replies = told(fleet.slot(SlotRequest(settle=settle, quote=quote)))
                 if settle is not None:
-                    meters = market.settle(settle.slot, {r.home_id: r.meters[0] for r in replies}).meters
-                    quoter.saw(settle.slot, sum(meter.import_wh - meter.export_wh for meter in meters))
+                    settlement = market.settle(settle.slot, {reply.home_id: reply.meters[0] for reply in replies})
+                    quoter.saw(settle.slot, settlement.net_import_wh)
                 if quote is not None:
                     plans = {reply.home_id: reply.plan for reply in replies if reply.plan}
                     orders = [order for reply in replies for order in reply.orders]

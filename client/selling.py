@@ -23,7 +23,8 @@ def expected_sales(quote: Quote, import_uusd: Ints, delivered_share: float) -> T
     """What neighbours are expected to take from the quoted slot on; after the curve's day as on it.
 
     The price is the highest that the curve has at the same import price: what is stored is sold when it is scarce,
-    and a plan with few prices is made fast.  Before the import price falls it is the highest of such slots.
+    and a plan with few prices is made fast.  In slots before the import price falls it is the highest of such slots of
+    the curve, where that is lower.
 
     Args:
         quote: of central.

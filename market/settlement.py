@@ -84,6 +84,11 @@ class Settlement:
     postings: tuple[Posting, ...]
     estimated: frozenset[str]
 
+    @property
+    def net_import_wh(self) -> int:
+        """What all meters together took from the network less what they gave."""
+        return sum(meter.import_wh - meter.export_wh for meter in self.meters)
+
 
 def home_account(home_id: str) -> str:
     """Account of a home."""

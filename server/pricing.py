@@ -44,8 +44,9 @@ def price_curve(
 def _near_refilling_uusd(import_uusd: Ints, after_uusd: Ints, rules: MarketRules) -> Ints:
     """A price near what it costs to refill in the next slot what is given in this one.
 
-    It lies above the import price, and so limits nothing, unless that falls by more than the losses.  Then no battery
-    can make good later what a home lacks, and near the tariff a home orders only what it lacks almost surely.
+    It limits nothing unless the import price falls by more than the losses.  A home that lacks something just before
+    such a fall will not make it good from its battery, and at a price near the tariff it orders only what it lacks
+    almost surely.
 
     Args:
         import_uusd, after_uusd: import price of each slot and of the slot after it.

@@ -22,21 +22,22 @@ Ints = NDArray[np.int64]
 
 
 class Quoter:
-    """Makes quotes from plans; remembers how much charging it allowed, and the day's highest import beside that."""
+    """Makes quotes from plans; remembers how much charging it allowed, and what the day's meters said beside that."""
 
     def __init__(self, tariff: Tariff, rules: MarketRules, mechanism: Mechanism = SDR) -> None:
         self._tariff, self._rules, self._mechanism = tariff, rules, mechanism
         self._quoted = -1
-        self._allowed = UNLIMITED
+        self._allowed_share = UNLIMITED
         self._allowed_wh: dict[int, int] = {}
-        self._seen: dict[int, int] = {}
+        self._beside_charging_wh: dict[int, int] = {}
 
     def saw(self, slot: int, net_import_wh: int) -> None:
         """Tell what the community's meters said of a slot: import less export, Wh.
 
-        The charging that was allowed in it is taken off: else it would raise its own bound, slot by slot.
+        The charging that it allowed by the plans of that time is taken off, whether it was done or not: else charging
+        would raise its own bound, slot by slot.
         """
-        self._seen[slot] = net_import_wh - self._allowed_wh.pop(slot, 0)
+        self._beside_charging_wh[slot] = net_import_wh - self._allowed_wh.pop(slot, 0)
 
     def quote(self, slot: int, plans: Mapping[str, Plan]) -> Quote:
         """Quote of a slot from the last plan of each home; a plan of a day ago or more counts for nothing."""
@@ -51,23 +52,24 @@ class Quoter:
         postponed = self._postponed_wh(slot, plans, charge)
         need[0] += postponed
         charge[0] += postponed
-        share = charge_share(need - surplus, charge, imports, self._seen_wh(slot))
-        self._quoted, self._allowed = slot, share[0]
+        share = charge_share(need - surplus, charge, imports, self._highest_today_wh(slot))
+        self._quoted, self._allowed_share = slot, share[0]
         inside = charge_windows(imports) == 0
         self._allowed_wh[slot] = round(share[0] * int(charge[inside].sum())) if share[0] <= 1.0 else int(charge[0])
         return Quote(
             slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted, offered_wh=offered
         )
 
-    def _seen_wh(self, slot: int) -> Ints:
+    def _highest_today_wh(self, slot: int) -> Ints:
         """The day's highest import so far, charging left out, in the slots that are left of it; then 0.
 
-        The slot before counts for nothing: in most rounds it happens only after this quote.
+        The slot before counts for nothing: it is settled after this quote, but for those that a FedAvg round follows,
+        and trades do not depend on that.
         """
         today = day_slots(local_of(slot).date())
-        self._seen = {at: wh for at, wh in self._seen.items() if at in today or at == slot - 1}
-        highest = max((wh for at, wh in self._seen.items() if at in today and at < slot - 1), default=0)
-        return np.where(np.arange(slot, slot + CURVE_SLOTS) < today.stop, max(highest, 0), 0)
+        self._beside_charging_wh = {at: wh for at, wh in self._beside_charging_wh.items() if at in today}
+        highest = max([0, *(wh for at, wh in self._beside_charging_wh.items() if at < slot - 1)])
+        return np.where(np.arange(slot, slot + CURVE_SLOTS) < today.stop, highest, 0)
 
     def _postponed_wh(self, slot: int, plans: Mapping[str, Plan], charge_wh: Ints) -> int:
         """Grid charging that the homes planned for the slot before and that the guard put off, Wh.
@@ -85,7 +87,7 @@ class Quoter:
         if self._quoted != slot - 1 or left == 0:
             return 0
         planned = sum(plan.charge_wh[0] for plan in plans.values() if plan.slot == slot - 1)
-        allowed = min(self._allowed, 1.0) * (planned + int(charge_wh[:left].sum()))
+        allowed = min(self._allowed_share, 1.0) * (planned + int(charge_wh[:left].sum()))
         return max(0, planned - int(allowed))
 
 

@@ -169,7 +169,8 @@ class Runner:
         if settle is not None:
             meters = {home.home_id: meter for home in homes for meter in home.meters if meter.slot == settle.slot}
             settlement = self._market.settle(settle.slot, meters)
-            self._quoter.saw(settle.slot, sum(m.import_wh - m.export_wh for m in settlement.meters))
+            if not settlement.estimated:
+                self._quoter.saw(settle.slot, settlement.net_import_wh)
             self._report(settlement)
         if quote is None:
             return None

@@ -153,21 +153,19 @@ def test_charging_may_stand_as_high_as_the_day_has_been_already():
     assert sum(charge_share(rest + charge, charge, imports, 9_000 + nothing)[:4]) == pytest.approx(1.0)
 
 
-def test_a_quoter_knows_the_day_s_highest_import_from_the_slot_before_the_last_on():
+def planned(slot, need_wh=(4_000,) * 12 + (3_000,) * 36, charge_wh=(4_000,) * 12 + (0,) * 36):
+    return {"home": Plan(slot=slot, need_wh=need_wh, charge_wh=charge_wh, surplus_wh=(0,) * CURVE_SLOTS)}
+
+
+def test_what_was_imported_today_is_room_for_charging_two_slots_later():
     day, tariff = day_slots(date(2025, 6, 18)), load_tariff("pge-tou-c")
     slot = day.start + 20
-    plan = Plan(
-        slot=slot,
-        need_wh=(4_000,) * 12 + (3_000,) * 36,
-        charge_wh=(4_000,) * 12 + (0,) * 36,
-        surplus_wh=(0,) * CURVE_SLOTS,
-    )
 
     def allowed(*seen):
         quoter = Quoter(tariff, RULES)
         for at, wh in seen:
             quoter.saw(at, wh)
-        return sum(quoter.quote(slot, {"home": plan}).charge_share[:12])
+        return sum(quoter.quote(slot, planned(slot)).charge_share[:12])
 
     little = allowed()
     assert little < 0.99
@@ -177,16 +175,26 @@ def test_a_quoter_knows_the_day_s_highest_import_from_the_slot_before_the_last_o
     assert allowed((slot - 2, -9_000)) == little
 
 
+@pytest.mark.parametrize("day", [date(2025, 3, 9), date(2025, 6, 18), date(2025, 11, 2)])
+def test_what_was_imported_today_is_no_room_after_midnight(day):
+    today = day_slots(day)
+    slot = today.stop - 6  # 21:00, local
+    quoter = Quoter(load_tariff("pge-tou-c"), RULES)
+    quoter.saw(slot - 4, 3_100)
+    night = planned(slot, (2_000,) * 38 + (1_500,) * 10, (2_000,) * 38 + (0,) * 10)
+    share = np.array(quoter.quote(slot, night).charge_share[:38])
+    assert len(set(share[:6])) == 1 and len(set(share[6:])) == 1
+    assert share[0] > share[6] > 0
+
+
 def test_charging_does_not_raise_its_own_bound():
     """What was allowed and done is not what the community imports by itself; what it imports beyond that is."""
     slot = day_slots(date(2025, 6, 18)).start + 20
-    need, charge = (4_000,) * 12 + (3_000,) * 36, (4_000,) * 12 + (0,) * 36
     quoter, allowed = Quoter(load_tariff("pge-tou-c"), RULES), []
     for now in range(slot, slot + 6):
-        plan = Plan(slot=now, need_wh=need, charge_wh=charge, surplus_wh=(0,) * CURVE_SLOTS)
-        share = quoter.quote(now, {"home": plan}).charge_share
+        share = quoter.quote(now, planned(now)).charge_share
         allowed.append(round(share[0] * 4_000 * (slot + 12 - now)))
-        quoter.saw(now, allowed[-1] + (9_000 if now == slot + 3 else 0))
+        quoter.saw(now, allowed[-1] + (9_000 if now == slot + 3 else 500))
     assert allowed == [3_250] * 5 + [4_000], "the load of the fourth slot counts in the sixth"
 
 

@@ -14,6 +14,7 @@ from common.config import MarketRules
 from common.errors import UserError
 from common.messages import Fit, HomeReply, SlotRequest
 from market.audit import verify
+from server.quoting import Quoter
 
 Run = Callable[..., Books]
 
@@ -86,6 +87,18 @@ def test_changing_the_future_changes_no_decision(run_local: Run, homes_root: Pat
         a, b = (getattr(books, name) for books in (before, after))
         pd.testing.assert_frame_equal(a[a["slot"] <= until], b[b["slot"] <= until], obj=name)
     assert not before.meters.equals(after.meters), "the change must reach the meters of later slots"
+
+
+def test_central_sees_what_the_meters_of_each_slot_say_together(
+    run_local: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of the slots before a FedAvg round, which are settled in a round trip of their own."""
+    seen: dict[int, int] = {}
+    monkeypatch.setattr(Quoter, "saw", lambda _, slot, net_import_wh: seen.update({slot: net_import_wh}))
+    books = run_local(slots=8)
+    meters = books.meters.groupby("slot")[["import_wh", "export_wh"]].sum()
+    assert seen == (meters["import_wh"] - meters["export_wh"]).to_dict()
+    assert len(seen) == 8
 
 
 def test_a_silent_home_has_no_orders_and_the_others_trade_on(run_local: Run, monkeypatch: pytest.MonkeyPatch) -> None:
