@@ -54,10 +54,10 @@ def book(home: Household, slot: int, tariff_uusd: tuple[int, int], happened: Hap
     Without control the car draws what it did in the readings; what it was given less by the end of the day is owed.
 
     Args:
-        home: that the slot happened to.
+        home: whose state is written.
         slot: the slot.
-        tariff_uusd: import and export price, u$/kWh.
-        happened: in it.
+        tariff_uusd: import and export price, u$/kWh; zero while its grid is away.
+        happened: what its meters, car and battery did in the slot.
     """
     state, way, alone = home.state, happened.way, happened.alone
     uncontrolled_wh = home.uncontrolled_wh(range(slot, slot + 1))
