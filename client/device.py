@@ -15,9 +15,13 @@ def compute_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() and wanted != "cpu" else "cpu")
 
 
-def mixed_precision() -> torch.autocast:
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Where a model's parameters lie."""
+    return next(model.parameters()).device
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
     """Context in which matrix products are bfloat16 where the device multiplies it in hardware."""
-    device = compute_device()
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" or fast_bfloat16())
 
 

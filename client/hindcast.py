@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from client.batches import token_tensors
-from client.device import compute_device, mixed_precision
+from client.device import device_of, mixed_precision
 from client.features import DAY, MONTH, TRAILING, WEEK, Float, HomeFeatures, Index
 from client.history import History
 from client.ridge import lit_ahead, profile_base, pv_profile_base
@@ -73,8 +73,9 @@ def hindcast(model: Transformer, history: History, features: HomeFeatures, rows:
 
 
 def _heads(model: Transformer, tokens: Tokens, sequences: int) -> Heads:
-    past, future = (tensor.to(compute_device()) for tensor in token_tensors(tokens, sequences))
-    with mixed_precision():
+    device = device_of(model)
+    past, future = (tensor.to(device) for tensor in token_tensors(tokens, sequences))
+    with mixed_precision(device):
         heads = model(past, future)
     return Heads(*(head.float().cpu() for head in heads))
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from client.batches import Batch, join, make_batch
-from client.device import compute_device, mixed_precision
+from client.device import compute_device, device_of, mixed_precision
 from client.features import DAY, HELD_OUT, TRAILING, WEEK, HomeFeatures
 from client.forecaster import Correction
 from client.gating import Sums, judge
@@ -184,7 +184,7 @@ def descend(
     losses = []
     model.train()
     for step in range(task.local_steps):
-        batch = draw(sources, task.batch_size, days, rng).to(compute_device())
+        batch = draw(sources, task.batch_size, days, rng).to(device_of(model))
         for group in optimiser.param_groups:
             group["lr"] = task.learning_rate * _schedule(
                 (task.round - 1) * task.local_steps + step, task.rounds * task.local_steps
@@ -223,7 +223,7 @@ def _schedule(step: int, steps: int) -> float:
 
 def forecast_heads(model: Transformer, batch: Batch) -> Heads:
     """What the model says of a batch, float32."""
-    with mixed_precision():
+    with mixed_precision(batch.past.device):
         heads = model(batch.past, batch.future)
     return Heads(*(head.float() for head in heads))
 

@@ -26,18 +26,13 @@ class Quoter:
 
     def __init__(self, tariff: Tariff, rules: MarketRules, mechanism: Mechanism = SDR) -> None:
         self._tariff, self._rules, self._mechanism = tariff, rules, mechanism
-        self._quoted = -1
-        self._allowed_share = UNLIMITED
+        self._quoted, self._quoted_share = -1, UNLIMITED
+        self._net_import_wh: dict[int, int] = {}
         self._allowed_wh: dict[int, int] = {}
-        self._beside_charging_wh: dict[int, int] = {}
 
     def saw(self, slot: int, net_import_wh: int) -> None:
-        """Tell what the community's meters said of a slot: import less export, Wh.
-
-        The charging that it allowed by the plans of that time is taken off, whether it was done or not: else charging
-        would raise its own bound, slot by slot.
-        """
-        self._beside_charging_wh[slot] = net_import_wh - self._allowed_wh.pop(slot, 0)
+        """Tell what the community's meters said of a slot: import less export, Wh."""
+        self._net_import_wh[slot] = net_import_wh
 
     def quote(self, slot: int, plans: Mapping[str, Plan]) -> Quote:
         """Quote of a slot from the last plan of each home; a plan of a day ago or more counts for nothing."""
@@ -49,46 +44,48 @@ class Quoter:
         curve = price_curve(surplus, need, with_next, exports, self._rules, self._mechanism)
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         offered = offered_wh(surplus, need, buyers, self._rules)
-        postponed = self._postponed_wh(slot, plans, charge)
+        postponed = self._postponed_wh(slot, plans)
         need[0] += postponed
         charge[0] += postponed
         share = charge_share(need - surplus, charge, imports, self._highest_today_wh(slot))
-        self._quoted, self._allowed_share = slot, share[0]
-        inside = charge_windows(imports) == 0
-        self._allowed_wh[slot] = round(share[0] * int(charge[inside].sum())) if share[0] <= 1.0 else int(charge[0])
+        self._quoted, self._quoted_share = slot, share[0]
         return Quote(
             slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted, offered_wh=offered
         )
 
-    def _highest_today_wh(self, slot: int) -> Ints:
-        """The day's highest import so far, charging left out, in the slots that are left of it; then 0.
-
-        The slot before counts for nothing: it is settled after this quote, but for those that a FedAvg round follows,
-        and trades do not depend on that.
-        """
-        today = day_slots(local_of(slot).date())
-        self._beside_charging_wh = {at: wh for at, wh in self._beside_charging_wh.items() if at in today}
-        highest = max([0, *(wh for at, wh in self._beside_charging_wh.items() if at < slot - 1)])
-        return np.where(np.arange(slot, slot + CURVE_SLOTS) < today.stop, highest, 0)
-
-    def _postponed_wh(self, slot: int, plans: Mapping[str, Plan], charge_wh: Ints) -> int:
-        """Grid charging that the homes planned for the slot before and that the guard put off, Wh.
+    def _postponed_wh(self, slot: int, plans: Mapping[str, Plan]) -> int:
+        """Grid charging that the homes planned for the slot before and that the guard put off, Wh; notes what it let.
 
         The plans do not know of the guard: what they meant to charge in a slot is not in what they plan for later.
 
         Args:
             slot: that is quoted now.
-            plans: made for the slot before.
-            charge_wh: what they plan to charge from ``slot`` on, shape ``(CURVE_SLOTS,)``.
+            plans: those made at the decision of the slot before are by what homes charged in it.
         """
-        imports = self._tariff.import_uusd(np.arange(slot - 1, slot + CURVE_SLOTS))
-        rises = np.flatnonzero(np.diff(imports) > 0)  # where a charging window ends
-        left = int(rises[0]) if len(rises) else CURVE_SLOTS
-        if self._quoted != slot - 1 or left == 0:
+        before = slot - 1
+        decided = [plan.charge_wh for plan in plans.values() if plan.slot == before]
+        if self._quoted != before or not decided:
             return 0
-        planned = sum(plan.charge_wh[0] for plan in plans.values() if plan.slot == slot - 1)
-        allowed = min(self._allowed_share, 1.0) * (planned + int(charge_wh[:left].sum()))
-        return max(0, planned - int(allowed))
+        planned = np.array(decided, np.int64).sum(axis=0)
+        inside = charge_windows(self._tariff.import_uusd(np.arange(before, before + CURVE_SLOTS))) == 0
+        meant, share = int(planned[0]), self._quoted_share
+        allowed = int(share * int(planned[inside].sum())) if share <= 1.0 else meant
+        self._allowed_wh[before] = allowed
+        return max(0, meant - allowed) if inside[1] else 0
+
+    def _highest_today_wh(self, slot: int) -> Ints:
+        """The day's highest import so far, charging left out, in the slots that are left of it; then 0.
+
+        All that the guard let homes charge counts as charged: else charging would raise its own bound, slot by slot.
+        The slot before counts for nothing: it is settled after this quote, but for those that a FedAvg round follows,
+        and trades do not depend on that.
+        """
+        today = day_slots(local_of(slot).date())
+        self._net_import_wh = {at: wh for at, wh in self._net_import_wh.items() if at in today}
+        self._allowed_wh = {at: wh for at, wh in self._allowed_wh.items() if at in today}
+        known = (self._net_import_wh.keys() & self._allowed_wh.keys()) - {slot - 1}
+        highest = max([0, *(self._net_import_wh[at] - self._allowed_wh[at] for at in known)])
+        return np.where(np.arange(slot, slot + CURVE_SLOTS) < today.stop, highest, 0)
 
 
 def _totals(slot: int, plans: Mapping[str, Plan]) -> Ints:

@@ -157,45 +157,70 @@ def planned(slot, need_wh=(4_000,) * 12 + (3_000,) * 36, charge_wh=(4_000,) * 12
     return {"home": Plan(slot=slot, need_wh=need_wh, charge_wh=charge_wh, surplus_wh=(0,) * CURVE_SLOTS)}
 
 
+def run(quoter, first, net_import_wh, plan=planned):
+    """Quote slots from ``first`` on and tell what was metered in each; homes make the same kind of plan in each."""
+    plans = plan(first)
+    for slot, wh in enumerate(net_import_wh, first):
+        quoter.quote(slot, plans)
+        plans = plan(slot)
+        if wh is not None:
+            quoter.saw(slot, wh)
+    return quoter.quote(first + len(net_import_wh), plans)
+
+
 def test_what_was_imported_today_is_room_for_charging_two_slots_later():
-    day, tariff = day_slots(date(2025, 6, 18)), load_tariff("pge-tou-c")
-    slot = day.start + 20
+    day = day_slots(date(2025, 6, 18))
 
-    def allowed(*seen):
-        quoter = Quoter(tariff, RULES)
-        for at, wh in seen:
-            quoter.saw(at, wh)
-        return sum(quoter.quote(slot, planned(slot)).charge_share[:12])
+    def allowed(*net_import_wh, last=day.start + 20):
+        quoter = Quoter(load_tariff("pge-tou-c"), RULES)
+        quote = run(quoter, last - len(net_import_wh), net_import_wh)
+        return sum(quote.charge_share[:12])
 
-    little = allowed()
+    little = allowed(500, 500, 500)
     assert little < 0.99
-    assert allowed((slot - 2, 9_000)) == pytest.approx(1.0)
-    assert allowed((slot - 1, 9_000)) == little, "it may not have been told yet"
-    assert allowed((day.start - 1, 9_000)) == little, "of the day before"
-    assert allowed((slot - 2, -9_000)) == little
+    assert allowed(500, 20_000, 500) == pytest.approx(1.0)
+    assert allowed(500, 500, 20_000) == little, "it may not have been told yet"
+    assert allowed(500, -20_000, 500) == little
+    assert allowed(500, None, 500) == little
+    first_of_day = day.start + 2
+    assert allowed(500, 20_000, 500, last=first_of_day) > allowed(20_000, 500, 500, last=first_of_day)
 
 
 @pytest.mark.parametrize("day", [date(2025, 3, 9), date(2025, 6, 18), date(2025, 11, 2)])
 def test_what_was_imported_today_is_no_room_after_midnight(day):
-    today = day_slots(day)
-    slot = today.stop - 6  # 21:00, local
-    quoter = Quoter(load_tariff("pge-tou-c"), RULES)
-    quoter.saw(slot - 4, 3_100)
-    night = planned(slot, (2_000,) * 38 + (1_500,) * 10, (2_000,) * 38 + (0,) * 10)
-    share = np.array(quoter.quote(slot, night).charge_share[:38])
+    def night(slot):
+        return planned(slot, (2_000,) * 38 + (1_500,) * 10, (2_000,) * 38 + (0,) * 10)
+
+    evening = day_slots(day).stop - 6  # 21:00, local
+    quote = run(Quoter(load_tariff("pge-tou-c"), RULES), evening - 3, [500, 8_000, 500], night)
+    share = np.array(quote.charge_share[:37])  # as long as the plans of the slot before
     assert len(set(share[:6])) == 1 and len(set(share[6:])) == 1
     assert share[0] > share[6] > 0
 
 
-def test_charging_does_not_raise_its_own_bound():
-    """What was allowed and done is not what the community imports by itself; what it imports beyond that is."""
-    slot = day_slots(date(2025, 6, 18)).start + 20
-    quoter, allowed = Quoter(load_tariff("pge-tou-c"), RULES), []
-    for now in range(slot, slot + 6):
-        share = quoter.quote(now, planned(now)).charge_share
-        allowed.append(round(share[0] * 4_000 * (slot + 12 - now)))
-        quoter.saw(now, allowed[-1] + (9_000 if now == slot + 3 else 500))
-    assert allowed == [3_250] * 5 + [4_000], "the load of the fourth slot counts in the sixth"
+@pytest.mark.parametrize("more", [1, 2])
+@pytest.mark.parametrize("now_wh", [0, 4_000])
+def test_charging_does_not_raise_its_own_bound(more, now_wh):
+    """What was allowed by the plans that homes charged by is not what the community imports by itself."""
+    slot, tariff = day_slots(date(2025, 6, 18)).start + 20, load_tariff("pge-tou-c")
+
+    def plan(at):  # what homes want grows after the fourth slot is quoted, and they charge by what they want then
+        wh = 4_000 * (more if at >= slot + 3 else 1)
+        charge = (now_wh, *[wh] * 11, *[0] * 20, *[wh] * 16)  # with charging at night, which is another window
+        return planned(at, (now_wh, *[wh] * 11, *[3_000] * 20, *[wh] * 16), charge)
+
+    def shares(fourth_wh):
+        quoter, found, plans = Quoter(tariff, RULES), [], plan(slot)
+        for now in range(slot, slot + 6):
+            found.append(quoter.quote(now, plans).charge_share[0])
+            plans = plan(now)
+            window = sum(plans["home"].charge_wh[: slot + 12 - now])
+            quoter.saw(now, int(found[-1] * window) + (fourth_wh if now == slot + 3 else 500))
+        return found
+
+    quiet, high = shares(500), shares(20_000)
+    assert quiet[:5] == high[:5] and high[5] > quiet[5]
+    assert shares(0) == quiet, "under what the plans expect nothing is seen"
 
 
 def test_without_plans_the_night_is_shared_evenly():
@@ -228,8 +253,9 @@ def test_nothing_is_carried_into_the_next_charging_window():
     """At 16:00 the window before the peak has ended: what was not charged by then is no longer wanted."""
     peak = day_slots(date(2025, 6, 18)).start + 32
     quoter, fresh = (Quoter(load_tariff("pge-tou-c"), RULES) for _ in range(2))
-    quoter.quote(peak - 1, {"home": _eager_plan(peak - 2, 2_400)})
-    plans = {"home": _eager_plan(peak - 1, 2_400)}
+    share = quoter.quote(peak - 1, {"home": _eager_plan(peak - 1, 24_000)}).charge_share[0]
+    plans = {"home": _eager_plan(peak - 1, 24_000)}
+    assert share < 0.9, "something was put off"
     assert quoter.quote(peak, plans) == fresh.quote(peak, plans)
 
 
