@@ -37,7 +37,7 @@ def load_moments(optimiser: torch.optim.AdamW, moments: Mapping[str, NDArray[np.
     means, squares = (np.split(moments[name], np.cumsum(sizes)[:-1]) for name in (MEAN, SQUARE))
     for parameter, mean, square in zip(parameters, means, squares, strict=True):
         optimiser.state[parameter] = {
-            "step": torch.tensor(float(moments[STEP][0])),
+            "step": torch.tensor(float(moments[STEP][0]), device=parameter.device),
             "exp_avg": torch.from_numpy(mean.copy()).view_as(parameter).to(parameter.device),
             "exp_avg_sq": torch.from_numpy(square.copy()).view_as(parameter).to(parameter.device),
         }

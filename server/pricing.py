@@ -17,8 +17,8 @@ UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
 _OVER_REFILL = 1 / 8
 """How far the price may stand over what refilling costs a seller, of the way from there to the tariff."""
-_HIGHEST_SHARE = 1.1
-"""A day's highest half-hour, as a share of the highest of what is expected of each: chance makes one of them higher."""
+_OVER_EXPECTED = 1.1
+"""A day's usual peak over the highest of what plans expect of each half-hour: chance makes some half-hour higher."""
 
 
 def price_curve(
@@ -99,9 +99,10 @@ def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints, seen_wh: Ints
 
     The charging of a window is poured like water over the rest of the community's net import in the window's cheapest
     slots, so that together they are as flat as can be: neighbours' sun, where it is expected, is filled first.  It
-    never stands higher than the community's usual peak, a tenth over the highest that its plans expect, or than what it
-    has imported in a half-hour of the day already, charging left out: that makes no new peak.  A window ends where the
-    import price rises; the client has the same rule (:func:`common.tariff.charge_windows`).
+    never stands higher than the community's usual peak (a tenth over the highest import beside charging that plans
+    expect, or over their mean import, charging included) or, where that is higher, than what it has imported beside
+    charging in a half-hour of the day already: that makes no new peak.  A window ends where the import price rises; the
+    client has the same rule (:func:`common.tariff.charge_windows`).
 
     Plans name of a home's sun only what its sell limit lets it sell, so the guard does not see the rest.  Bills
     hardly feel it: neighbours may not buy that sun, and charging at the same import price costs the same in any slot.
@@ -120,7 +121,7 @@ def charge_share(net_wh: Ints, charge_wh: Ints, import_uusd: Ints, seen_wh: Ints
     share = np.full(len(net_wh), UNLIMITED)
     rest = (net_wh - charge_wh).astype(np.float64)
     # The mean counts where homes need little but what they charge.
-    usual_peak = _HIGHEST_SHARE * max(float(rest.max()), float(net_wh.mean()))
+    usual_peak = _OVER_EXPECTED * max(float(rest.max()), float(net_wh.mean()))
     window = charge_windows(import_uusd)
     for number in range(int(window[-1]) + 1):
         inside = window == number

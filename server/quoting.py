@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 class Quoter:
-    """Makes quotes from plans; remembers how much charging it allowed, and what the day's meters said beside that."""
+    """Makes quotes from plans; remembers of the day what the meters said, and how much charging the guard allowed."""
 
     def __init__(self, tariff: Tariff, rules: MarketRules, mechanism: Mechanism = SDR) -> None:
         self._tariff, self._rules, self._mechanism = tariff, rules, mechanism
@@ -44,34 +44,39 @@ class Quoter:
         curve = price_curve(surplus, need, with_next, exports, self._rules, self._mechanism)
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         offered = offered_wh(surplus, need, buyers, self._rules)
-        postponed = self._postponed_wh(slot, plans)
-        need[0] += postponed
-        charge[0] += postponed
+        guarded = self._guarded_wh(slot, plans)
+        if guarded is not None:
+            self._allowed_wh[slot - 1], put_off = guarded
+            need[0] += put_off
+            charge[0] += put_off
         share = charge_share(need - surplus, charge, imports, self._highest_today_wh(slot))
         self._quoted, self._quoted_share = slot, share[0]
         return Quote(
             slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted, offered_wh=offered
         )
 
-    def _postponed_wh(self, slot: int, plans: Mapping[str, Plan]) -> int:
-        """Grid charging that the homes planned for the slot before and that the guard put off, Wh; notes what it let.
+    def _guarded_wh(self, slot: int, plans: Mapping[str, Plan]) -> tuple[int, int] | None:
+        """Grid charging in the slot before that the guard allowed, and that it put off to ``slot``, Wh.
 
-        The plans do not know of the guard: what they meant to charge in a slot is not in what they plan for later.
+        Homes plan anew when they know the quote, and charge by that plan.  It does not know of the guard: what it means
+        to charge in its first slot is not in what it means to charge later.
 
         Args:
             slot: that is quoted now.
-            plans: those made at the decision of the slot before are by what homes charged in it.
+            plans: of the homes; where that of the slot before did not come, the last one goes on.
+
+        Returns:
+            None where central did not quote the slot before.
         """
         before = slot - 1
-        decided = [plan.charge_wh for plan in plans.values() if plan.slot == before]
-        if self._quoted != before or not decided:
-            return 0
-        planned = np.array(decided, np.int64).sum(axis=0)
+        plans = {home: plan for home, plan in plans.items() if plan.slot <= before}
+        if self._quoted != before or not plans:
+            return None
+        _, charge, _, _ = _totals(before, plans)
         inside = charge_windows(self._tariff.import_uusd(np.arange(before, before + CURVE_SLOTS))) == 0
-        meant, share = int(planned[0]), self._quoted_share
-        allowed = int(share * int(planned[inside].sum())) if share <= 1.0 else meant
-        self._allowed_wh[before] = allowed
-        return max(0, meant - allowed) if inside[1] else 0
+        meant, share = int(charge[0]), self._quoted_share
+        allowed = int(share * int(charge[inside].sum())) if share <= 1.0 else meant
+        return allowed, max(0, meant - allowed) if inside[1] else 0
 
     def _highest_today_wh(self, slot: int) -> Ints:
         """The day's highest import so far, charging left out, in the slots that are left of it; then 0.

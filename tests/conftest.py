@@ -1,5 +1,9 @@
-"""Small communities that many tests share."""
+"""Small communities that many tests share; everything computes on the CPU, for ray shows no GPU to its clients.
 
+``COMMONWATT_DEVICE=cuda python -m pytest tests/client`` tests what a GPU computes.
+"""
+
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +17,8 @@ from datagen.community import prepare_homes
 from market.ledger import read_books
 from server.app import LEDGER, run_community
 from server.local_grid import LocalGrid
+
+os.environ.setdefault("COMMONWATT_DEVICE", "cpu")
 
 SMALL = RunConfig(
     homes=3, date="2025-06-18", model="tiny", warmup_rounds=1, local_steps=2, batch_size=2, start_slot=14, slots=8

@@ -197,7 +197,7 @@ def test_what_was_imported_today_is_no_room_after_midnight(day):
 
     evening = day_slots(day).stop - 6  # 21:00, local
     quote = run(Quoter(load_tariff("pge-tou-c"), RULES), evening - 3, [500, 8_000, 500], night)
-    share = np.array(quote.charge_share[:37])  # as long as the plans of the slot before
+    share = np.array(quote.charge_share[:37])  # central goes by plans of the slot before, which charge for 38 slots
     assert len(set(share[:6])) == 1 and len(set(share[6:])) == 1
     assert share[0] > share[6] > 0
 
@@ -205,7 +205,10 @@ def test_what_was_imported_today_is_no_room_after_midnight(day):
 @pytest.mark.parametrize("more", [1, 2])
 @pytest.mark.parametrize("now_wh", [0, 4_000])
 def test_charging_does_not_raise_its_own_bound(more, now_wh):
-    """What was allowed by the plans that homes charged by is not what the community imports by itself."""
+    """What was allowed by the plans that homes charged by is not what the community imports by itself.
+
+    Homes that mean to charge nothing now (``now_wh`` 0) are allowed the same share, and may.
+    """
     slot, tariff = day_slots(date(2025, 6, 18)).start + 20, load_tariff("pge-tou-c")
 
     def plan(at):  # what homes want grows after the fourth slot is quoted, and they charge by what they want then
@@ -225,6 +228,50 @@ def test_charging_does_not_raise_its_own_bound(more, now_wh):
     quiet, high = shares(500), shares(20_000)
     assert quiet[:5] == high[:5] and high[5] > quiet[5]
     assert shares(0) == quiet, "under what the plans expect nothing is seen"
+
+
+def test_charging_of_a_home_whose_reply_was_lost_is_no_load_of_its_own():
+    slot = day_slots(date(2025, 6, 18)).start + 20
+
+    def share(lost):
+        quoter, plans = Quoter(load_tariff("pge-tou-c"), RULES), {}
+        for now in range(slot, slot + 6):
+            fresh = {home: planned(now)["home"] for home in "abc"}
+            first = quoter.quote(now, plans or fresh).charge_share[0]
+            plans = fresh | ({"a": plans["a"]} if lost and now == slot + 3 else {})
+            quoter.saw(now, int(3 * first * sum(fresh["a"].charge_wh[: slot + 12 - now])))
+        return quoter.quote(slot + 6, plans).charge_share[:6]
+
+    assert share(lost=True) == share(lost=False)
+
+
+def test_a_slot_that_central_did_not_quote_tells_nothing():
+    """Central does not know what homes charged in it."""
+    slot = day_slots(date(2025, 6, 18)).start + 20
+    quotes = []
+    for metered in (500, 20_000):
+        quoter = Quoter(load_tariff("pge-tou-c"), RULES)
+        quoter.quote(slot - 4, planned(slot - 4))
+        quoter.saw(slot - 3, metered)
+        quoter.quote(slot - 2, planned(slot - 3))
+        quoter.quote(slot - 1, planned(slot - 2))
+        quotes.append(quoter.quote(slot, planned(slot - 1)))
+    assert quotes[0] == quotes[1]
+
+
+def test_charging_in_dear_hours_is_no_load_of_its_own():
+    """Nothing limits it there, so what homes mean to charge is what they charge."""
+    peak, tariff = day_slots(date(2025, 6, 18)).start + 32, load_tariff("pge-tou-c")
+
+    def plan(at):  # at the peak and all night
+        charge = ((9_000,) * max(peak + 8 - at, 0) + (8_000,) * 40 + (0,) * 8)[:CURVE_SLOTS]
+        return planned(at, tuple(np.add(charge, 500).tolist()), charge)
+
+    def night(metered_wh):
+        return run(Quoter(tariff, RULES), peak, [metered_wh] * 8, plan).charge_share[:7]
+
+    assert night(9_500) == night(0)
+    assert night(60_000) > night(0)
 
 
 def test_without_plans_the_night_is_shared_evenly():
