@@ -44,9 +44,8 @@ class Quoter:
         curve = price_curve(surplus, need, with_next, exports, self._rules, self._mechanism)
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         offered = offered_wh(surplus, need, buyers, self._rules)
-        guarded = self._guarded_wh(slot, plans)
-        if guarded is not None:
-            self._allowed_wh[slot - 1], put_off = guarded
+        if self._quoted == slot - 1 and any(plan.slot < slot for plan in plans.values()):
+            self._allowed_wh[slot - 1], put_off = self._guarded_wh(slot, charge)
             need[0] += put_off
             charge[0] += put_off
         share = charge_share(need - surplus, charge, imports, self._highest_today_wh(slot))
@@ -55,27 +54,21 @@ class Quoter:
             slot=slot, price_uusd=curve[0], curve_uusd=curve, charge_share=share, wanted_wh=wanted, offered_wh=offered
         )
 
-    def _guarded_wh(self, slot: int, plans: Mapping[str, Plan]) -> tuple[int, int] | None:
+    def _guarded_wh(self, slot: int, charge_wh: Ints) -> tuple[int, int]:
         """Grid charging in the slot before that the guard allowed, and that it put off to ``slot``, Wh.
 
         Homes plan anew when they know the quote, and charge by that plan.  It does not know of the guard: what it means
         to charge in its first slot is not in what it means to charge later.
 
         Args:
-            slot: that is quoted now.
-            plans: of the homes; where that of the slot before did not come, the last one goes on.
-
-        Returns:
-            None where central did not quote the slot before.
+            slot: that is quoted now; central quoted the one before, too.
+            charge_wh: sum of the last plans from ``slot`` on, shape ``(CURVE_SLOTS,)``.
         """
-        before = slot - 1
-        plans = {home: plan for home, plan in plans.items() if plan.slot <= before}
-        if self._quoted != before or not plans:
-            return None
-        _, charge, _, _ = _totals(before, plans)
-        inside = charge_windows(self._tariff.import_uusd(np.arange(before, before + CURVE_SLOTS))) == 0
-        meant, share = int(charge[0]), self._quoted_share
-        allowed = int(share * int(charge[inside].sum())) if share <= 1.0 else meant
+        before = np.arange(slot - 1, slot - 1 + CURVE_SLOTS)
+        charge_wh = np.roll(charge_wh, 1)  # plans go on as a day before: the last value is of the slot before
+        inside = charge_windows(self._tariff.import_uusd(before)) == 0
+        meant, share = int(charge_wh[0]), self._quoted_share
+        allowed = int(share * int(charge_wh[inside].sum())) if share <= 1.0 else meant
         return allowed, max(0, meant - allowed) if inside[1] else 0
 
     def _highest_today_wh(self, slot: int) -> Ints:
@@ -98,8 +91,12 @@ def _totals(slot: int, plans: Mapping[str, Plan]) -> Ints:
 
     A plan that began earlier, by less than a day, is continued with its own values of a day before.
     """
-    total = np.zeros((4, CURVE_SLOTS), np.int64)
+    made: dict[int, list[tuple[tuple[int, ...], ...]]] = {}
     for plan in plans.values():
-        told = np.array([plan.need_wh, plan.charge_wh, plan.surplus_wh, np.equal(plan.surplus_wh, 0)], np.int64)
-        total += np.roll(told, plan.slot - slot, axis=1)
+        made.setdefault(plan.slot, []).append((plan.need_wh, plan.charge_wh, plan.surplus_wh))
+    total = np.zeros((4, CURVE_SLOTS), np.int64)
+    for began, told in made.items():
+        energy_wh = np.array(told, np.int64)  # (n, 3, T)
+        no_surplus = (energy_wh[:, 2:] == 0).sum(axis=0)
+        total += np.roll(np.concatenate([energy_wh.sum(axis=0), no_surplus]), began - slot, axis=1)
     return total

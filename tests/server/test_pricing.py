@@ -300,6 +300,29 @@ def test_charging_that_the_guard_put_off_is_still_to_come():
     assert charged == pytest.approx([75.0] * 32, abs=3.0)
 
 
+def test_what_the_guard_put_off_is_planned_for_the_next_slot():
+    """As if the homes had planned it there themselves."""
+    quoter, fresh = (Quoter(load_tariff("pge-tou-c"), RULES) for _ in range(2))
+    slot = day_slots(date(2025, 6, 18)).start + 20
+    rest, nothing = (500, *[3_000] * 5, *[500] * 42), (0,) * (CURVE_SLOTS - 1)
+    eager = planned(slot, (24_500, *rest[1:]), (24_000, *nothing))
+    put_off = 24_000 - int(quoter.quote(slot, eager).charge_share[0] * 24_000)
+    assert 0 < put_off < 24_000
+    late = planned(slot + 1, (3_000 + put_off, *rest[2:], 24_500), (put_off, *nothing[1:], 24_000))
+    assert quoter.quote(slot + 1, eager).charge_share == fresh.quote(slot + 1, late).charge_share
+
+
+def test_nothing_is_put_off_where_homes_begin_anew():
+    """At a day's beginning homes plan without a quote, from what is stored."""
+    quoter, fresh = (Quoter(load_tariff("pge-tou-c"), RULES) for _ in range(2))
+    midnight = day_slots(date(2025, 6, 18)).start
+    night = (*[8_000] * 32, *[0] * 8, *[8_000] * 8)
+    before = planned(midnight - 1, (8_000, *night[:-1]), (8_000, *night[:-1]))
+    assert sum(quoter.quote(midnight - 1, before).charge_share[:33]) < 0.95
+    anew = planned(midnight, night, night)
+    assert quoter.quote(midnight, anew) == fresh.quote(midnight, anew)
+
+
 def test_nothing_is_carried_into_the_next_charging_window():
     """At 16:00 the window before the peak has ended: what was not charged by then is no longer wanted."""
     peak = day_slots(date(2025, 6, 18)).start + 32
