@@ -29,6 +29,7 @@ from client.selling import (
     limit_worth_uusd,
     local_days,
     sellable_wh,
+    spare_wh,
 )
 from client.trading import Offers, Position
 from common.clock import local_of
@@ -173,12 +174,15 @@ class Decider:
         left, day, plan = self._sell_left(slot), local_days(slot, CURVE_SLOTS), known.plan
         surplus = sellable_wh(plan.surplus_wh, left, self._rules.daily_sell_limit_wh, day)
         sold = np.rint(scenario_mean(surplus.transpose(0, 2, 1))).astype(np.int64)
+        prices = self._tariff.import_uusd(np.arange(slot, slot + CURVE_SLOTS))
+        spare = spare_wh(plan, sold, left, self._rules.daily_sell_limit_wh, day, prices)
         return {
             home.home_id: Plan(
                 slot=slot,
                 need_wh=tuple(plan.need_wh[i].tolist()),
                 charge_wh=tuple(plan.charge_wh[i].tolist()),
                 surplus_wh=tuple(sold[i].tolist()),
+                spare_wh=tuple(spare[i].tolist()),
             )
             for i, home in enumerate(self._homes)
         }

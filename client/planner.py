@@ -265,11 +265,13 @@ class PlannedFlows:
     Attributes:
         need_wh: import, of which ``charge_wh`` goes into the battery from the grid; shape ``(H, slots)``.
         surplus_wh: export in each scenario, shape ``(H, K, slots)``.
+        left_wh: what the battery could still give after each slot, AC, mean over scenarios; shape ``(H, slots)``.
     """
 
     need_wh: Ints
     charge_wh: Ints
     surplus_wh: Floats
+    left_wh: Floats
 
 
 def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
@@ -283,25 +285,25 @@ def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slo
     """
     levels = _levels_nusd(bank, outlook)
 
-    def roll_out(part: slice) -> tuple[Floats, Floats, Floats]:
+    def roll_out(part: slice) -> tuple[Floats, ...]:
         return _roll_out(bank.homes(part), stored_kwh[part], outlook.homes(part), levels[part], slots)
 
     flows = in_parts(roll_out, _blocks(outlook, levels.shape[1]))
-    need, charge, surplus = (np.concatenate(parts) * WH_PER_KWH for parts in zip(*flows, strict=True))
-    return PlannedFlows(np.rint(need).astype(np.int64), np.rint(charge).astype(np.int64), surplus)
+    need, charge, surplus, left = (np.concatenate(parts) * WH_PER_KWH for parts in zip(*flows, strict=True))
+    return PlannedFlows(np.rint(need).astype(np.int64), np.rint(charge).astype(np.int64), surplus, left)
 
 
 def _roll_out(
     bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: Floats, slots: int
-) -> tuple[Floats, Floats, Floats]:
-    """The scenarios' plans, kWh: mean import and grid charging, shape ``(h, slots)``; export, ``(h, K, slots)``."""
+) -> tuple[Floats, ...]:
+    """The scenarios' plans, kWh: mean import and grid charging; export, ``(h, K, slots)``; mean of what is left."""
     bands = _bands_kwh(bank, outlook, levels, slots)
     soon = outlook.slots(slice(slots))
     efficiency, reach = bank.one_way_efficiency[:, None], reach_of(bank, soon)
     net = soon.net_wh.transpose(2, 0, 1) / WH_PER_KWH  # (slots, h, K), like all below
     most = np.stack([reach.from_surplus * efficiency, reach.from_grid * efficiency])
     most = np.concatenate([most, np.stack([reach.to_load / efficiency, reach.exported / efficiency])])
-    from_grid, change = np.empty_like(net), np.empty_like(net)
+    from_grid, change, left = (np.empty_like(net) for _ in range(3))
     stored = np.repeat(stored_kwh[:, None], net.shape[2], axis=1)
     for t in range(slots):
         grid_to, surplus_to, load_to, export_to = bands[:, t]
@@ -311,9 +313,10 @@ def _roll_out(
         exported = np.minimum(np.maximum(stored - export_to - used, 0.0), most[3, t])
         change[t] = charged + from_grid[t] - used - exported
         stored = stored + change[t]
+        left[t] = (stored - bank.reserve_kwh[:, None]) * efficiency
     meter = net + np.where(change > 0.0, change / efficiency, change * efficiency)
-    imported, charged = (scenario_mean(flow).T for flow in (np.maximum(meter, 0.0), from_grid / efficiency))
-    return imported, charged, np.maximum(-meter, 0.0).transpose(1, 2, 0)
+    imported, charged, left = (scenario_mean(f).T for f in (np.maximum(meter, 0.0), from_grid / efficiency, left))
+    return imported, charged, np.maximum(-meter, 0.0).transpose(1, 2, 0), left
 
 
 def _bands_kwh(bank: BatteryBank, outlook: Outlook, levels: Floats, slots: int) -> Floats:

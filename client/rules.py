@@ -49,7 +49,7 @@ def _near(trade: Trade) -> Trade:
 
 
 def near_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
-    """Indicative plan of planner ``3h``: its own for three hours, and after them the net load as it is expected."""
+    """Plan of planner ``3h``: its own for three hours, then the net load as it is expected; nothing is ever left."""
     ahead = LOOK_AHEAD_SLOTS
     plan = indicative_plan(bank, stored_kwh, replace(outlook.slots(slice(ahead)), terminal_uusd=0.0), ahead)
     later = outlook.net_wh[:, :, ahead:slots]
@@ -58,6 +58,7 @@ def near_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: in
         need_wh=np.concatenate([plan.need_wh, need], axis=1),
         charge_wh=np.concatenate([plan.charge_wh, np.zeros_like(need)], axis=1),
         surplus_wh=np.concatenate([plan.surplus_wh, np.maximum(-later, 0.0)], axis=2),
+        left_wh=np.zeros((len(need), slots)),
     )
 
 
@@ -113,7 +114,8 @@ def rule_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, peak: Boo
         meter = expected[:, t] + flow.charge_wh - flow.discharge_wh
         need[:, t], surplus[:, t] = np.maximum(meter, 0), np.maximum(-meter, 0)
         charge[:, t] = np.minimum(flow.charge_wh, need[:, t])
-    return PlannedFlows(need, charge, surplus[:, None].astype(np.float64))
+    # It sells nothing of what it has stored, so nothing is left over.
+    return PlannedFlows(need, charge, surplus[:, None].astype(np.float64), np.zeros(need.shape))
 
 
 def rule_offers(plan: PlannedFlows, prices_uusd: tuple[int, int], sell_left_wh: Ints, rules: MarketRules) -> Offers:

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from client.battery import Floats, Ints
 from client.outlook import Trade
-from client.planner import scenario_mean
+from client.planner import PlannedFlows, scenario_mean
 from common.clock import local_of
 from common.config import BatterySpec, MarketRules
 from common.messages import Quote
+from common.tariff import dear_until
 
 _COMES_ABOUT = 0.8
 """Share that comes about of what is expected: of later sales, whose worth a unit of the limit is kept for, and of what
@@ -106,6 +107,31 @@ def sellable_wh(surplus_wh: Floats, left_wh: Ints, limit_wh: int, day: Ints) -> 
         sold = np.minimum(np.cumsum(surplus_wh[:, :, inside], axis=2), left[:, None, None])
         sellable[:, :, inside] = np.diff(sold, axis=2, prepend=0.0)
     return sellable
+
+
+def spare_wh(plan: PlannedFlows, sold_wh: Ints, left_wh: Ints, limit_wh: int, day: Ints, import_uusd: Ints) -> Ints:
+    """What homes could sell in dear hours beyond their plans, of what they will not refill from the grid.
+
+    A battery that the sun fills again holds energy for the night after the peak.  Sold at the peak instead, it saves a
+    neighbour what charging from the grid costs, and costs the home the night's import.
+
+    Args:
+        plan: of ``T`` slots; its grid charging in the day's cheapest hours is what the batteries are filled with.
+        sold_wh: planned sales, injected Wh, shape ``(H, T)``.
+        left_wh, limit_wh, day: as of :func:`sellable_wh`.
+        import_uusd: import price of each slot, u$/kWh, shape ``(T,)``.
+
+    Returns:
+        Injected Wh, shape ``(H, T)``; the same energy in all slots of a run of dear ones, 0 in the cheapest hours.
+    """
+    until, slots = dear_until(import_uusd), np.arange(len(import_uusd))
+    free = plan.left_wh - plan.charge_wh[:, until == slots].sum(axis=1, keepdims=True)
+    spare = np.where(until > slots, free[:, until - 1], 0.0)
+    for number in np.unique(day).tolist():
+        inside = day == number
+        left = left_wh if number == day[0] else np.full_like(left_wh, limit_wh)
+        spare[:, inside] = np.minimum(spare[:, inside], (left - sold_wh[:, inside].sum(axis=1))[:, None])
+    return np.rint(np.maximum(spare, 0.0)).astype(np.int64)
 
 
 def limit_worth_uusd(surplus_wh: Floats, left_wh: Ints, gain_uusd: Floats, today: NDArray[np.bool_]) -> Floats:

@@ -142,6 +142,12 @@ def charge_windows(import_uusd: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.cumsum(np.diff(import_uusd, prepend=import_uusd[:1]) > 0)
 
 
+def dear_until(import_uusd: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Slot after the run of slots dearer than the lowest price that each slot lies in; itself outside; ``(T,)``."""
+    ends = np.append(np.flatnonzero(import_uusd == import_uusd.min()), len(import_uusd))
+    return ends[np.searchsorted(ends, np.arange(len(import_uusd)))]
+
+
 def tariff_names() -> list[str]:
     """Labels of the tariffs that ship with Commonwatt."""
     return sorted(p.stem for p in _FOLDER.glob("*.json"))

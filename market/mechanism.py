@@ -29,7 +29,7 @@ class Mechanism(Protocol):
     def posted_price(
         self, surplus_wh: int, need_wh: int, import_uusd: int, export_uusd: int, stored_uusd: int, rules: MarketRules
     ) -> int:
-        """Price of a slot, u$ per delivered kWh, in floor and ceiling; before the tariff falls central may post less.
+        """Price of a slot, u$ per delivered kWh, in floor and ceiling; in dear hours central may post less.
 
         Args:
             surplus_wh, need_wh: what homes expect to export and import at the tariff alone, Wh.

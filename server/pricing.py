@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from common.config import BatterySpec, MarketRules
 from common.messages import MOST_WH
-from common.tariff import charge_windows
+from common.tariff import charge_windows, dear_until
 from market.mechanism import Mechanism
 
 Ints = NDArray[np.int64]
@@ -17,19 +17,30 @@ UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
 _OVER_REFILL = 1 / 8
 """How far the price may stand over what refilling costs a seller, of the way from there to the tariff."""
+_SPARE_OVER_NEED = 8
+"""How often what is lacking in dear hours must be spare before the price there falls to what refilling costs.
+
+At that price homes buy in place of discharging, too.  The long side is shared pro rata, so were there little to spare
+those that lack something would get a part of it."""
 _OVER_EXPECTED = 1.1
 """A day's usual peak over the highest of what plans expect of each half-hour: chance makes some half-hour higher."""
 
 
 def price_curve(
-    surplus_wh: Ints, need_wh: Ints, import_uusd: Ints, export_uusd: Ints, rules: MarketRules, mechanism: Mechanism
+    surplus_wh: Ints,
+    need_wh: Ints,
+    spare_wh: Ints,
+    import_uusd: Ints,
+    export_uusd: Ints,
+    rules: MarketRules,
+    mechanism: Mechanism,
 ) -> tuple[int, ...]:
-    """The price of each slot: the mechanism's, and near what refilling costs before the tariff falls.
+    """The price of each slot: the mechanism's, but lower where sun is stored for later, and before the tariff falls.
 
     What is stored will be worth at least the lowest import price, less the loss of a battery.
 
     Args:
-        surplus_wh, need_wh: sums of the homes' plans, Wh, shape ``(T,)``.
+        surplus_wh, need_wh, spare_wh: sums of the homes' plans, Wh, shape ``(T,)``.
         import_uusd: import prices, u$/kWh, of the slots and the one after them, shape ``(T + 1,)``.
         export_uusd: export prices, shape ``(T,)``.
         rules: of the market.
@@ -37,10 +48,24 @@ def price_curve(
     """
     now, after = import_uusd[:-1], import_uusd[1:]
     stored_uusd = int(now.min() * BatterySpec().round_trip_efficiency)
-    slots = zip(surplus_wh.tolist(), need_wh.tolist(), now.tolist(), export_uusd.tolist(), strict=True)
-    posted = np.array([mechanism.posted_price(*slot, stored_uusd, rules) for slot in slots], np.int64)
+    refill_uusd = int(now.min() / BatterySpec().round_trip_efficiency)
+
+    def posted(supply_wh: Ints, wanted_wh: Ints, least_uusd: int) -> Ints:
+        slots = zip(supply_wh.tolist(), wanted_wh.tolist(), now.tolist(), export_uusd.tolist(), strict=True)
+        return np.array([mechanism.posted_price(*slot, least_uusd, rules) for slot in slots], np.int64)
+
+    at_once = posted(surplus_wh, need_wh, stored_uusd)
+    surplus_wh, need_wh = (_until_wh(planned, dear_until(now)) for planned in (surplus_wh, need_wh))
+    of_spare = posted(surplus_wh + spare_wh, need_wh * _SPARE_OVER_NEED, refill_uusd)
+    price = np.where(spare_wh > 0, np.minimum(at_once, of_spare), at_once)
     least = np.maximum(rules.least_price_uusd(export_uusd), rules.floor_uusd)
-    return tuple(np.minimum(posted, np.maximum(_near_refilling_uusd(now, after, rules), least)).tolist())
+    return tuple(np.minimum(price, np.maximum(_near_refilling_uusd(now, after, rules), least)).tolist())
+
+
+def _until_wh(planned_wh: Ints, until: Ints) -> Ints:
+    """Sum of what is planned from each slot on until another one, shape ``(T,)``."""
+    before: Ints = np.append(0, np.cumsum(planned_wh))
+    return before[until] - before[:-1]
 
 
 def _near_refilling_uusd(import_uusd: Ints, after_uusd: Ints, rules: MarketRules) -> Ints:

@@ -40,8 +40,8 @@ class Quoter:
         with_next = self._tariff.import_uusd(np.arange(slot, slot + CURVE_SLOTS + 1))
         imports, exports = with_next[:-1], self._tariff.export_uusd(slots)
         plans = {home: plan for home, plan in plans.items() if 0 <= slot - plan.slot < CURVE_SLOTS}
-        need, charge, surplus, buyers = _totals(slot, plans)
-        curve = price_curve(surplus, need, with_next, exports, self._rules, self._mechanism)
+        need, charge, surplus, spare, buyers = _totals(slot, plans)
+        curve = price_curve(surplus, need, spare, with_next, exports, self._rules, self._mechanism)
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         offered = offered_wh(surplus, need, buyers, self._rules)
         if self._quoted == slot - 1 and any(plan.slot < slot for plan in plans.values()):
@@ -87,16 +87,16 @@ class Quoter:
 
 
 def _totals(slot: int, plans: Mapping[str, Plan]) -> Ints:
-    """Sums of the plans' need, charge and surplus from ``slot`` on, Wh, and how many have no surplus; ``(4, T)``.
+    """Sums of the plans' need, charge, surplus and spare from ``slot`` on, Wh; how many have no surplus; ``(5, T)``.
 
     A plan that began earlier, by less than a day, is continued with its own values of a day before.
     """
     made: dict[int, list[tuple[tuple[int, ...], ...]]] = {}
     for plan in plans.values():
-        made.setdefault(plan.slot, []).append((plan.need_wh, plan.charge_wh, plan.surplus_wh))
-    total = np.zeros((4, CURVE_SLOTS), np.int64)
+        made.setdefault(plan.slot, []).append((plan.need_wh, plan.charge_wh, plan.surplus_wh, plan.spare_wh))
+    total = np.zeros((5, CURVE_SLOTS), np.int64)
     for began, told in made.items():
-        energy_wh = np.array(told, np.int64)  # (n, 3, T)
-        no_surplus = (energy_wh[:, 2:] == 0).sum(axis=0)
+        energy_wh = np.array(told, np.int64)  # (n, 4, T)
+        no_surplus = (energy_wh[:, 2:3] == 0).sum(axis=0)
         total += np.roll(np.concatenate([energy_wh.sum(axis=0), no_surplus]), began - slot, axis=1)
     return total

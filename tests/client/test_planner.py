@@ -239,6 +239,10 @@ def test_the_indicative_plan_balances():
     assert (plan.charge_wh <= plan.need_wh).all()
     assert np.array_equal(plan.need_wh[1] - plan.surplus_wh[1, 0], net[1, 0, :48])  # no battery: the load itself
     assert plan.need_wh[0, 32:40].sum() < 0.2 * np.maximum(net[0, 0, 32:40], 0).sum()
+    given = net[:, 0, :48] - plan.need_wh + plan.surplus_wh[:, 0]  # AC, discharged less charged
+    stored = np.cumsum(np.where(given > 0, -given / ETA, -given * ETA), axis=1)
+    assert plan.left_wh == pytest.approx(stored * ETA, abs=50.0)  # whole Wh a slot
+    assert (plan.left_wh[1] == 0).all() and plan.left_wh[0].max() > 4_000
 
 
 def test_caps_share_what_the_home_itself_wants():

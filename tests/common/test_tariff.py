@@ -7,7 +7,7 @@ import pytest
 
 from common.clock import day_slots, local_calendar
 from common.errors import UserError
-from common.tariff import charge_windows, load_tariff, tariff_names
+from common.tariff import charge_windows, dear_until, load_tariff, tariff_names
 from common.urdb import left_out
 
 REAL = {
@@ -242,3 +242,8 @@ def test_every_shipped_tariff_of_the_utility_says_what_a_bill_leaves_out() -> No
             assert tariff.left_out.startswith("a fixed charge of $0.79343 a day (about $24 a month), ")
             assert tariff.sheet
             assert "Second-hand" in tariff.source
+
+
+def test_dear_hours_end_where_the_lowest_price_comes_back():
+    assert dear_until(np.array([280, 510, 400, 280, 280, 400])).tolist() == [0, 3, 3, 3, 4, 6]
+    assert dear_until(np.array([280, 280])).tolist() == [0, 1]

@@ -77,7 +77,7 @@ def test_more_surplus_never_raises_the_price_among_batteries_either(surplus, mor
 def test_the_curve_is_the_price_of_each_slot():
     surplus, need = np.array([0, 4_000]), np.array([1_000, 5_000])
     imports, exports = np.array([OFF_PEAK, PEAK, PEAK]), np.array([EXPORT, EXPORT])
-    assert price_curve(surplus, need, imports, exports, RULES, SDR) == tuple(
+    assert price_curve(surplus, need, 0 * need, imports, exports, RULES, SDR) == tuple(
         sdr_price(int(s), int(n), int(i), EXPORT, round(0.9 * OFF_PEAK), RULES)
         for s, n, i in zip(surplus, need, imports[:2], strict=True)
     )
@@ -87,10 +87,41 @@ def test_before_the_tariff_falls_the_price_stays_near_what_refilling_costs():
     """$0.28 over 0.9 and 0.95 is $0.3275; an eighth of the way from there to $0.51 is $0.3503."""
     imports, exports = np.array([PEAK, PEAK, OFF_PEAK, OFF_PEAK, PEAK, OFF_PEAK]), np.full(5, EXPORT)
     nothing, need = np.zeros(5, np.int64), np.full(5, 5_000)
-    curve = price_curve(nothing, need, imports, exports, RULES, SDR)
+    curve = price_curve(nothing, need, nothing, imports, exports, RULES, SDR)
     assert curve == (446_250, 350_300, 245_000, 245_000, 350_300), "also where the fall is the end of the curve"
-    with_surplus = price_curve(need * 3, need, imports, exports, RULES, SDR)
+    with_surplus = price_curve(need * 3, need, nothing, imports, exports, RULES, SDR)
     assert with_surplus[1] == with_surplus[0] < 350_300, "where that is lower, the ratio's price stands"
+
+
+def test_at_the_peak_the_price_falls_to_what_refilling_costs_where_eight_times_the_lack_is_spare():
+    """$0.28 over 0.9 is $0.3111; what is lacking is that of the slot and of the dear ones after it."""
+    imports, exports = np.array([OFF_PEAK, PEAK, PEAK, PEAK, OFF_PEAK]), np.full(4, EXPORT)
+    nothing, need, refill = np.zeros(4, np.int64), np.array([9_000, 300, 100, 0]), 311_111
+
+    def curve(surplus, spare_wh):
+        spare = np.array([0, spare_wh, spare_wh, spare_wh])
+        return price_curve(surplus, need, spare, imports, exports, RULES, SDR)
+
+    enough = -(-8 * 400 * 20 // 19)
+    assert curve(nothing, enough) == (245_000, refill, refill, refill)
+    barely = curve(nothing, enough - 2)
+    assert refill < barely[1] < refill + 1_000 and barely[2:] == (refill, refill)
+    assert curve(nothing, 0) == price_curve(nothing, need, nothing, imports, exports, RULES, SDR)
+    assert curve(nothing, 1)[0] == 245_000, "no price changes off the peak"
+    sunny = np.array([0, 0, 20_000, 0])
+    assert curve(sunny, 1) == (245_000, refill, 252_000, curve(nothing, 1)[3]), "nor is one raised by what is spare"
+
+
+def test_a_quote_counts_what_homes_can_spare():
+    peak = day_slots(date(2025, 6, 18)).start + 32
+    none, lacks, spare = (0,) * CURVE_SLOTS, (300,) * CURVE_SLOTS, (50_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
+    plans = {
+        "sunny": Plan(slot=peak, need_wh=none, charge_wh=none, surplus_wh=none, spare_wh=spare),
+        "other": Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, spare_wh=none),
+    }
+    quote = Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, plans)
+    assert set(quote.curve_uusd[:8]) == {311_111} and set(quote.curve_uusd[8:]) == {245_000}
+    assert quote.wanted_wh == none, "it is no surplus: who has none is counted as before"
 
 
 def test_a_quote_knows_the_price_after_its_curve():
@@ -104,7 +135,7 @@ def test_before_the_tariff_falls_a_seller_still_gets_what_exporting_and_refillin
     imports, exports = np.array(tariff).T
     energy = np.full(len(tariff) - 1, need)
     posted = [sdr_price(0, need, buy, sell, 0, RULES) for buy, sell in tariff]
-    for t, price in enumerate(price_curve(0 * energy, energy, imports, exports[:-1], RULES, SDR)):
+    for t, price in enumerate(price_curve(0 * energy, energy, 0 * energy, imports, exports[:-1], RULES, SDR)):
         assert RULES.floor_uusd <= price <= posted[t]
         if price < posted[t]:
             assert imports[t + 1] < imports[t]
@@ -158,7 +189,8 @@ def test_charging_may_stand_as_high_as_the_day_has_been_already():
 
 
 def planned(slot, need_wh=(8_000,) * 12 + (3_000,) * 36, charge_wh=(8_000,) * 12 + (0,) * 36):
-    return {"home": Plan(slot=slot, need_wh=need_wh, charge_wh=charge_wh, surplus_wh=(0,) * CURVE_SLOTS)}
+    none = (0,) * CURVE_SLOTS
+    return {"home": Plan(slot=slot, need_wh=need_wh, charge_wh=charge_wh, surplus_wh=none, spare_wh=none)}
 
 
 def run(quoter, first, net_import_wh, plan=planned):
@@ -283,7 +315,9 @@ def _eager_plan(slot, charge_wh):
     """A home that needs 500 Wh a slot, more a day later, and wants ``charge_wh`` in its battery at once."""
     nothing = (0,) * (CURVE_SLOTS - 1)
     need = (500 + charge_wh, *[500] * (CURVE_SLOTS - 2), 5_000)
-    return Plan(slot=slot, need_wh=need, charge_wh=(charge_wh, *nothing), surplus_wh=(0, *nothing))
+    return Plan(
+        slot=slot, need_wh=need, charge_wh=(charge_wh, *nothing), surplus_wh=(0, *nothing), spare_wh=(0, *nothing)
+    )
 
 
 def test_charging_that_the_guard_put_off_is_still_to_come():
@@ -348,8 +382,8 @@ def test_homes_that_fell_silent_take_no_part_of_what_is_wanted():
     """A plan of a day ago counts for nothing, nor does one of a slot that is still to come."""
     noon = day_slots(date(2025, 6, 18)).start + 24
     some, none = (100,) * CURVE_SLOTS, (0,) * CURVE_SLOTS
-    seller = Plan(slot=noon - 1, need_wh=none, charge_wh=none, surplus_wh=some)
-    buyer = Plan(slot=noon - 1, need_wh=(2_000,) * CURVE_SLOTS, charge_wh=none, surplus_wh=none)
+    seller = Plan(slot=noon - 1, need_wh=none, charge_wh=none, surplus_wh=some, spare_wh=none)
+    buyer = Plan(slot=noon - 1, need_wh=(2_000,) * CURVE_SLOTS, charge_wh=none, surplus_wh=none, spare_wh=none)
     silent = {f"s{age}": seller.model_copy(update={"slot": noon - age}) for age in (CURVE_SLOTS, 500, -1)}
     quotes = [
         Quoter(load_tariff("pge-tou-c"), RULES).quote(noon, {"b": buyer, "s": seller} | others)
