@@ -265,7 +265,8 @@ class PlannedFlows:
     Attributes:
         need_wh: import, of which ``charge_wh`` goes into the battery from the grid; shape ``(H, slots)``.
         surplus_wh: export in each scenario, shape ``(H, K, slots)``.
-        left_wh: what the battery could still give after each slot, AC, mean over scenarios; shape ``(H, slots)``.
+        left_wh: what the battery could still give to neighbours after each slot, AC, mean over scenarios; 0 of a
+            planner that sells nothing of it; shape ``(H, slots)``.
     """
 
     need_wh: Ints

@@ -49,7 +49,7 @@ def _near(trade: Trade) -> Trade:
 
 
 def near_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
-    """Plan of planner ``3h``: its own for three hours, then the net load as it is expected; nothing is ever left."""
+    """Plan of planner ``3h``: its own for three hours, then the net load as it is expected; it has nothing to spare."""
     ahead = LOOK_AHEAD_SLOTS
     plan = indicative_plan(bank, stored_kwh, replace(outlook.slots(slice(ahead)), terminal_uusd=0.0), ahead)
     later = outlook.net_wh[:, :, ahead:slots]

@@ -122,7 +122,8 @@ def spare_wh(plan: PlannedFlows, sold_wh: Ints, left_wh: Ints, limit_wh: int, da
         import_uusd: import price of each slot, u$/kWh, shape ``(T,)``.
 
     Returns:
-        Injected Wh, shape ``(H, T)``; the same energy in all slots of a run of dear ones, 0 in the cheapest hours.
+        Injected Wh, shape ``(H, T)``; the same energy in all slots of a run of dear ones within a day, 0 in the
+        cheapest hours.  How fast a battery can give it does not count; a run that the plan cuts off ends with it.
     """
     until, slots = dear_until(import_uusd), np.arange(len(import_uusd))
     free = plan.left_wh - plan.charge_wh[:, until == slots].sum(axis=1, keepdims=True)

@@ -32,9 +32,10 @@ class Mechanism(Protocol):
         """Price of a slot, u$ per delivered kWh, in floor and ceiling; in dear hours central may post less.
 
         Args:
-            surplus_wh, need_wh: what homes expect to export and import at the tariff alone, Wh.
+            surplus_wh, need_wh: what homes expect to export and import at the tariff alone, Wh; or what they could
+                give at the peak of what is stored, and several times what they lack there.
             import_uusd, export_uusd: the tariff in the slot, u$/kWh.
-            stored_uusd: what a kWh will be worth that is stored in the slot.
+            stored_uusd: what a kWh will be worth that is stored in the slot; or what refilling a battery costs.
             rules: of the market.
         """
         ...

@@ -18,7 +18,7 @@ UNLIMITED = 2.0
 _OVER_REFILL = 1 / 8
 """How far the price may stand over what refilling costs a seller, of the way from there to the tariff."""
 _SPARE_OVER_NEED = 8
-"""How often what is lacking in dear hours must be spare before the price there falls to what refilling costs.
+"""How often the need of dear hours must be spare, or surplus in them, before the price falls to what refilling costs.
 
 At that price homes buy in place of discharging, too.  The long side is shared pro rata, so were there little to spare
 those that lack something would get a part of it."""

@@ -40,7 +40,7 @@ class Quoter:
         with_next = self._tariff.import_uusd(np.arange(slot, slot + CURVE_SLOTS + 1))
         imports, exports = with_next[:-1], self._tariff.export_uusd(slots)
         plans = {home: plan for home, plan in plans.items() if 0 <= slot - plan.slot < CURVE_SLOTS}
-        need, charge, surplus, spare, buyers = _totals(slot, plans)
+        need, charge, surplus, spare, buyers = _totals(slot, plans, self._rules)
         curve = price_curve(surplus, need, spare, with_next, exports, self._rules, self._mechanism)
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         offered = offered_wh(surplus, need, buyers, self._rules)
@@ -86,10 +86,11 @@ class Quoter:
         return np.where(np.arange(slot, slot + CURVE_SLOTS) < today.stop, highest, 0)
 
 
-def _totals(slot: int, plans: Mapping[str, Plan]) -> Ints:
+def _totals(slot: int, plans: Mapping[str, Plan], rules: MarketRules) -> Ints:
     """Sums of the plans' need, charge, surplus and spare from ``slot`` on, Wh; how many have no surplus; ``(5, T)``.
 
-    A plan that began earlier, by less than a day, is continued with its own values of a day before.
+    A plan that began earlier, by less than a day, is continued with its own values of a day before.  No home has
+    more to spare than it may sell in a day.
     """
     made: dict[int, list[tuple[tuple[int, ...], ...]]] = {}
     for plan in plans.values():
@@ -97,6 +98,7 @@ def _totals(slot: int, plans: Mapping[str, Plan]) -> Ints:
     total = np.zeros((5, CURVE_SLOTS), np.int64)
     for began, told in made.items():
         energy_wh = np.array(told, np.int64)  # (n, 4, T)
+        energy_wh[:, 3] = np.minimum(energy_wh[:, 3], rules.daily_sell_limit_wh)
         no_surplus = (energy_wh[:, 2:3] == 0).sum(axis=0)
         total += np.roll(np.concatenate([energy_wh.sum(axis=0), no_surplus]), began - slot, axis=1)
     return total

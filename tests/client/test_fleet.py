@@ -334,3 +334,22 @@ def test_a_slot_whose_settling_was_lost_is_of_the_day_that_it_lies_in(homes_root
             fleet.slot(SlotRequest(settle=Settle(slot=slot, fills=()), quote=None))
         b1.append([home.b1_nusd for home in fleet.totals()])
     assert b1[0] == b1[1]
+
+
+# -- what a plan tells ------------------------------------------------------------------------------------------------
+
+
+def test_homes_with_sun_can_spare_something_at_the_peak_and_who_does_not_plan_spares_nothing(homes_root: Path) -> None:
+    def spared(planner: str) -> list[set[int]]:
+        """Slots of the day in which each home has something to spare."""
+        tariff, run = load_tariff(CONFIG.tariff), str(next(_runs))
+        homes = [
+            Household(HomeStore(folder, run), replace(CONFIG, planner=planner), tariff)
+            for folder in home_folders(homes_root)
+        ]
+        plans = Fleet(homes, tariff, MarketRules()).begin(Begin(slot=FIRST, end_slot=FIRST + 1))
+        return [{20 + t for t, wh in enumerate(told.plan.spare_wh) if wh} for told in plans]
+
+    peak = set(range(32, 40))
+    assert peak in spared("optimal") and all(slots <= peak for slots in spared("optimal"))
+    assert not any(spared("rule") + spared("3h"))

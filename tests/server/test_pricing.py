@@ -114,7 +114,7 @@ def test_at_the_peak_the_price_falls_to_what_refilling_costs_where_eight_times_t
 
 def test_a_quote_counts_what_homes_can_spare():
     peak = day_slots(date(2025, 6, 18)).start + 32
-    none, lacks, spare = (0,) * CURVE_SLOTS, (300,) * CURVE_SLOTS, (50_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
+    none, lacks, spare = (0,) * CURVE_SLOTS, (100,) * CURVE_SLOTS, (9_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
     plans = {
         "sunny": Plan(slot=peak, need_wh=none, charge_wh=none, surplus_wh=none, spare_wh=spare),
         "other": Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, spare_wh=none),
@@ -122,6 +122,27 @@ def test_a_quote_counts_what_homes_can_spare():
     quote = Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, plans)
     assert set(quote.curve_uusd[:8]) == {311_111} and set(quote.curve_uusd[8:]) == {245_000}
     assert quote.wanted_wh == none, "it is no surplus: who has none is counted as before"
+
+
+def test_nobody_has_more_to_spare_than_it_may_sell():
+    peak = day_slots(date(2025, 6, 18)).start + 32
+    none, lacks, spare = (0,) * CURVE_SLOTS, (800,) * CURVE_SLOTS, (1_000_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
+    honest = Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, spare_wh=none)
+    liar, most = (honest.model_copy(update={"spare_wh": tuple(min(wh, at) for wh in spare)}) for at in (10**6, 10_000))
+    quotes = [
+        Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, {f"h{i}": honest for i in range(6)} | {"l": plan})
+        for plan in (liar, most)
+    ]
+    assert quotes[0] == quotes[1] and quotes[0].price_uusd > 400_000
+
+
+def test_an_older_plan_names_what_is_spare_in_the_slots_that_it_was_of():
+    peak = day_slots(date(2025, 6, 18)).start + 32
+    none, spare = (0,) * CURVE_SLOTS, (0,) * 3 + (9_000,) * 8 + (0,) * (CURVE_SLOTS - 11)
+    plan = Plan(slot=peak - 3, need_wh=none, charge_wh=none, surplus_wh=none, spare_wh=spare)
+    fresh = plan.model_copy(update={"slot": peak, "spare_wh": spare[3:] + spare[:3]})
+    quotes = [Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, {"h": told}) for told in (plan, fresh)]
+    assert quotes[0].curve_uusd == quotes[1].curve_uusd and set(quotes[0].curve_uusd[:8]) == {311_111}
 
 
 def test_a_quote_knows_the_price_after_its_curve():
