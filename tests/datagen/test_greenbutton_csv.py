@@ -109,7 +109,7 @@ def homes(draw, hourly: bool | None = None) -> tuple[HomeFacts, Readings]:
     first, end = (centre - before) // slots * slots, -(-(centre + after) // slots) * slots
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n = (end - first) // slots
-    wh = rng.integers(0, 50_001 * slots, (2, n)) * (rng.random((2, n)) < draw(st.sampled_from([0.0, 0.5, 1.0])))
+    wh = rng.integers(0, 50_000 * slots + 1, (2, n)) * (rng.random((2, n)) < draw(st.sampled_from([0.0, 0.5, 1.0])))
     if draw(st.booleans()):
         wh[1] = 0
     known = rng.random(n) < draw(st.sampled_from([0.3, 0.9, 1.0]))
