@@ -280,7 +280,7 @@ def homes(draw) -> tuple[HomeFacts, Readings]:
     first = (centre - draw(st.integers(0, 60))) // slots * slots
     n = draw(st.integers(1, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    wh = rng.integers(0, 50_001 * slots, (2, n)) * (rng.random((2, n)) < draw(st.sampled_from([0.0, 0.5, 1.0])))
+    wh = rng.integers(0, 50_000 * slots + 1, (2, n)) * (rng.random((2, n)) < draw(st.sampled_from([0.0, 0.5, 1.0])))
     if draw(st.booleans()):
         wh[1] = 0
     known = rng.random(n) < draw(st.sampled_from([0.3, 0.9, 1.0]))
