@@ -174,8 +174,8 @@ class Decider:
         left, day, plan = self._sell_left(slot), local_days(slot, CURVE_SLOTS), known.plan
         surplus = sellable_wh(plan.surplus_wh, left, self._rules.daily_sell_limit_wh, day)
         sold = np.rint(scenario_mean(surplus.transpose(0, 2, 1))).astype(np.int64)
-        prices = self._tariff.import_uusd(np.arange(slot, slot + CURVE_SLOTS))
-        spare = spare_wh(plan, sold, left, self._rules.daily_sell_limit_wh, day, prices)
+        imports = known.outlook.import_uusd[:CURVE_SLOTS]
+        spare = spare_wh(plan, sold, left, self._rules.daily_sell_limit_wh, day, imports)
         return {
             home.home_id: Plan(
                 slot=slot,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -101,12 +103,17 @@ def sellable_wh(surplus_wh: Floats, left_wh: Ints, limit_wh: int, day: Ints) -> 
         Of the shape of ``surplus_wh``.
     """
     sellable = np.empty_like(surplus_wh)
-    for number in np.unique(day).tolist():
-        inside = day == number
-        left = np.maximum(left_wh if number == day[0] else np.full_like(left_wh, limit_wh), 0)
+    for inside, left in _limits_by_day(left_wh, limit_wh, day):
         sold = np.minimum(np.cumsum(surplus_wh[:, :, inside], axis=2), left[:, None, None])
         sellable[:, :, inside] = np.diff(sold, axis=2, prepend=0.0)
     return sellable
+
+
+def _limits_by_day(left_wh: Ints, limit_wh: int, day: Ints) -> Iterator[tuple[NDArray[np.bool_], Ints]]:
+    """Each local day's slots, and what is left of its sell limit; arguments as of :func:`sellable_wh`."""
+    for number in np.unique(day).tolist():
+        left = left_wh if number == day[0] else np.full_like(left_wh, limit_wh)
+        yield day == number, np.maximum(left, 0)
 
 
 def spare_wh(plan: PlannedFlows, sold_wh: Ints, left_wh: Ints, limit_wh: int, day: Ints, import_uusd: Ints) -> Ints:
@@ -128,9 +135,7 @@ def spare_wh(plan: PlannedFlows, sold_wh: Ints, left_wh: Ints, limit_wh: int, da
     until, slots = dear_until(import_uusd), np.arange(len(import_uusd))
     free = plan.left_wh - plan.charge_wh[:, until == slots].sum(axis=1, keepdims=True)
     spare = np.where(until > slots, free[:, until - 1], 0.0)
-    for number in np.unique(day).tolist():
-        inside = day == number
-        left = left_wh if number == day[0] else np.full_like(left_wh, limit_wh)
+    for inside, left in _limits_by_day(left_wh, limit_wh, day):
         spare[:, inside] = np.minimum(spare[:, inside], (left - sold_wh[:, inside].sum(axis=1))[:, None])
     return np.rint(np.maximum(spare, 0.0)).astype(np.int64)
 

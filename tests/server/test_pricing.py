@@ -121,7 +121,6 @@ def test_a_quote_counts_what_homes_can_spare():
     }
     quote = Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, plans)
     assert set(quote.curve_uusd[:8]) == {311_111} and set(quote.curve_uusd[8:]) == {245_000}
-    assert quote.wanted_wh == none, "it is no surplus: who has none is counted as before"
 
 
 def test_nobody_has_more_to_spare_than_it_may_sell():
