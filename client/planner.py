@@ -265,8 +265,8 @@ class PlannedFlows:
     Attributes:
         need_wh: import, of which ``charge_wh`` goes into the battery from the grid; shape ``(H, slots)``.
         surplus_wh: export in each scenario, shape ``(H, K, slots)``.
-        left_wh: what the battery could still give to neighbours after each slot, AC, mean over scenarios; 0 of a
-            planner that sells nothing of it; shape ``(H, slots)``.
+        left_wh: what the battery could still give to neighbours after each slot and the sun would fill again, AC, mean
+            over scenarios, 0 in those that charge from the grid; 0 of a planner that sells none; shape ``(H, slots)``.
     """
 
     need_wh: Ints
@@ -315,6 +315,7 @@ def _roll_out(
         change[t] = charged + from_grid[t] - used - exported
         stored = stored + change[t]
         left[t] = (stored - bank.reserve_kwh[:, None]) * efficiency
+    left *= (from_grid * WH_PER_KWH < 0.5).all(axis=0)  # given away, it would be charged again
     meter = net + np.where(change > 0.0, change / efficiency, change * efficiency)
     imported, charged, left = (scenario_mean(f).T for f in (np.maximum(meter, 0.0), from_grid / efficiency, left))
     return imported, charged, np.maximum(-meter, 0.0).transpose(1, 2, 0), left

@@ -123,7 +123,7 @@ def spare_wh(plan: PlannedFlows, sold_wh: Ints, left_wh: Ints, limit_wh: int, da
     neighbour what charging from the grid costs, and costs the home the night's import.
 
     Args:
-        plan: of ``T`` slots; its grid charging in the day's cheapest hours is what the batteries are filled with.
+        plan: of ``T`` slots.
         sold_wh: planned sales, injected Wh, shape ``(H, T)``.
         left_wh, limit_wh, day: as of :func:`sellable_wh`.
         import_uusd: import price of each slot, u$/kWh, shape ``(T,)``.
@@ -133,8 +133,7 @@ def spare_wh(plan: PlannedFlows, sold_wh: Ints, left_wh: Ints, limit_wh: int, da
         cheapest hours.  How fast a battery can give it does not count; a run that the plan cuts off ends with it.
     """
     until, slots = dear_until(import_uusd), np.arange(len(import_uusd))
-    free = plan.left_wh - plan.charge_wh[:, until == slots].sum(axis=1, keepdims=True)
-    spare = np.where(until > slots, free[:, until - 1], 0.0)
+    spare = np.where(until > slots, plan.left_wh[:, until - 1], 0.0)
     for inside, left in _limits_by_day(left_wh, limit_wh, day):
         spare[:, inside] = np.minimum(spare[:, inside], (left - sold_wh[:, inside].sum(axis=1))[:, None])
     return np.rint(np.maximum(spare, 0.0)).astype(np.int64)

@@ -113,8 +113,8 @@ class Plan(Wire):
         need_wh: planned import, of which ``charge_wh`` goes into the battery from the grid.
         surplus_wh: planned export, as far as the day's sell limit lets the home sell it.
         spare_wh: in slots dearer than the cheapest, stored energy that is left at the end of those hours, that the home
-            could sell besides, and that it would not refill from the grid in the cheapest hours; 0 in these.  What
-            several slots name is one and the same energy.
+            could sell besides, and that the sun would fill again; 0 in the cheapest.  What several slots name is one
+            and the same energy.
     """
 
     slot: Slot

@@ -17,8 +17,8 @@ UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
 _OVER_REFILL = 1 / 8
 """How far the price may stand over what refilling costs a seller, of the way from there to the tariff."""
-_SPARE_OVER_NEED = 8
-"""How often the need of dear hours must be spare, or surplus in them, before the price falls to what refilling costs.
+_SPARE_OVER_LACK = 8
+"""How often must be spare what dear hours lack, before the price falls to what refilling costs.
 
 At that price homes buy in place of discharging, too.  The long side is shared pro rata, so were there little to spare
 those that lack something would get a part of it."""
@@ -55,8 +55,8 @@ def price_curve(
         return np.array([mechanism.posted_price(*slot, least_uusd, rules) for slot in slots], np.int64)
 
     at_once = posted(surplus_wh, need_wh, stored_uusd)
-    surplus_wh, need_wh = (_until_wh(planned, dear_until(now)) for planned in (surplus_wh, need_wh))
-    of_spare = posted(surplus_wh + spare_wh, need_wh * _SPARE_OVER_NEED, refill_uusd)
+    lacking_wh = np.maximum(need_wh - np.rint(surplus_wh * rules.delivered_share).astype(np.int64), 0)
+    of_spare = posted(spare_wh, _until_wh(lacking_wh, dear_until(now)) * _SPARE_OVER_LACK, refill_uusd)
     price = np.where(spare_wh > 0, np.minimum(at_once, of_spare), at_once)
     least = np.maximum(rules.least_price_uusd(export_uusd), rules.floor_uusd)
     return tuple(np.minimum(price, np.maximum(_near_refilling_uusd(now, after, rules), least)).tolist())

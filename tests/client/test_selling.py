@@ -44,25 +44,21 @@ def test_what_may_be_sold_is_what_a_ledger_would_allow(seed):
                 assert found[home, scenario, slot] == sold
 
 
-def plan_with(left_wh, charge_wh):
+def plan_with(left_wh):
     nothing = np.zeros((1, len(left_wh)), np.int64)
-    return PlannedFlows(nothing, np.array([charge_wh]), np.zeros((1, 1, len(left_wh))), np.array([left_wh], float))
+    return PlannedFlows(nothing, nothing, np.zeros((1, 1, len(left_wh))), np.array([left_wh], float))
 
 
-def test_spare_is_what_is_left_after_dear_hours_and_need_not_be_refilled_from_the_grid():
+def test_spare_is_what_is_left_after_dear_hours():
     """Two days' peaks of two slots; the second is longer than the plan."""
     imports, day = np.array([280, 510, 510, 280, 280, 510]) * 1_000, np.array([7, 7, 7, 7, 8, 8])
     sold, left = np.array([[0, 0, 0, 500, 0, 0]]), np.array([6_000])
 
-    def spare(left_wh, charge_wh=(0,) * 6, left=left):
-        return spare_wh(plan_with(left_wh, charge_wh), sold, left, LIMIT, day, imports)[0].tolist()
+    def spare(left_wh, left=left):
+        return spare_wh(plan_with(left_wh), sold, left, LIMIT, day, imports)[0].tolist()
 
     battery = [5_000, 4_500, 4_000, 3_000, 1_000, 900]
     assert spare(battery) == [0, 4_000, 4_000, 0, 0, 900]
-    assert spare(battery, [500, 0, 0, 0, 700, 0]) == [0, 2_800, 2_800, 0, 0, 0], "it will be charged again"
-    assert spare(battery, [0, 9_000, 0, 0, 0, 9_000]) == spare(battery), (
-        "what is charged in dear hours is not for later"
-    )
     assert spare(battery, left=np.array([2_000])) == [0, 1_500, 1_500, 0, 0, 900], "today's limit, less planned sales"
     assert spare(battery, left=np.array([100])) == [0, 0, 0, 0, 0, 900]
     assert spare([12_000.0] * 6, left=np.array([LIMIT])) == [0, 9_500, 9_500, 0, 0, 10_000]
@@ -70,7 +66,7 @@ def test_spare_is_what_is_left_after_dear_hours_and_need_not_be_refilled_from_th
 
 def test_nothing_is_spare_where_no_hours_are_dear():
     flat, day = np.full(6, 280_000), np.full(6, 7)
-    plan = plan_with([5_000] * 6, [0] * 6)
+    plan = plan_with([5_000] * 6)
     assert not spare_wh(plan, np.zeros((1, 6), np.int64), np.array([LIMIT]), LIMIT, day, flat).any()
 
 

@@ -102,14 +102,16 @@ def test_at_the_peak_the_price_falls_to_what_refilling_costs_where_eight_times_t
         spare = np.array([0, spare_wh, spare_wh, spare_wh])
         return price_curve(surplus, need, spare, imports, exports, RULES, SDR)
 
-    enough = -(-8 * 400 * 20 // 19)
+    enough = -(-8 * 400 * 20 // 19)  # 95 % of it is delivered
     assert curve(nothing, enough) == (245_000, refill, refill, refill)
     barely = curve(nothing, enough - 2)
     assert refill < barely[1] < refill + 1_000 and barely[2:] == (refill, refill)
     assert curve(nothing, 0) == price_curve(nothing, need, nothing, imports, exports, RULES, SDR)
     assert curve(nothing, 1)[0] == 245_000, "no price changes off the peak"
     sunny = np.array([0, 0, 20_000, 0])
-    assert curve(sunny, 1) == (245_000, refill, 252_000, curve(nothing, 1)[3]), "nor is one raised by what is spare"
+    assert curve(sunny, 1)[2] == 252_000, "nor is one raised by what is spare"
+    of_first = -(-8 * 300 * 20 // 19)
+    assert curve(sunny, of_first)[1] == refill < curve(sunny, of_first - 2)[1], "what it leaves over is not spare"
 
 
 def test_a_quote_counts_what_homes_can_spare():
