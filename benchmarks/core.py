@@ -24,9 +24,10 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from client.battery import BatteryBank
+from client.indicative import indicative_plan
 from client.ladder import offered
 from client.outlook import Outlook, Trade
-from client.planner import indicative_plan, mode_at_prices, stored_value
+from client.planner import mode_at_prices, stored_value
 from client.trading import Position, size_orders
 from common.checks import MECHANISMS as MOST_ORDERS
 from common.clock import day_slots

@@ -10,14 +10,14 @@ Lie = Callable[[HomeReply], HomeReply]
 
 
 def plans_times(factor: float) -> Lie:
-    """A plan of so much more need, charging, surplus and spare energy."""
+    """A plan of so much more need, charging, surplus and stored energy."""
 
     def lie(reply: HomeReply) -> HomeReply:
         if reply.plan is None:
             return reply
         told = {
             name: tuple(round(wh * factor) for wh in getattr(reply.plan, name))
-            for name in ("need_wh", "charge_wh", "surplus_wh", "spare_wh")
+            for name in ("need_wh", "charge_wh", "surplus_wh", "stored_wh", "spare_wh")
         }
         return reply.model_copy(update={"plan": reply.plan.model_copy(update=told)})
 

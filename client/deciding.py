@@ -12,11 +12,10 @@ from client.battery import BatteryBank, Floats, Ints, Mode
 from client.cars import Stays, beyond_surplus_uusd, limits_wh, paces_wh, plan_charging, wanted_wh
 from client.guard import grid_charge_caps_wh, import_ceilings_wh
 from client.household import Household
+from client.indicative import PlannedFlows, indicative_plan
 from client.ladder import offered
 from client.outlook import Outlook
 from client.planner import (
-    PlannedFlows,
-    indicative_plan,
     mode_at_prices,
     scenario_mean,
     stored_value,
@@ -28,8 +27,8 @@ from client.selling import (
     expected_sales,
     limit_worth_uusd,
     local_days,
+    sellable_besides_wh,
     sellable_wh,
-    spare_wh,
 )
 from client.trading import Offers, Position
 from common.clock import local_of
@@ -175,13 +174,17 @@ class Decider:
         surplus = sellable_wh(plan.surplus_wh, left, self._rules.daily_sell_limit_wh, day)
         sold = np.rint(scenario_mean(surplus.transpose(0, 2, 1))).astype(np.int64)
         imports = known.outlook.import_uusd[:CURVE_SLOTS]
-        spare = spare_wh(plan, sold, left, self._rules.daily_sell_limit_wh, day, imports)
+        stored, spare = (
+            sellable_besides_wh(wh, sold, left, self._rules.daily_sell_limit_wh, day, imports)
+            for wh in (plan.stored_wh, plan.spare_wh)
+        )
         return {
             home.home_id: Plan(
                 slot=slot,
                 need_wh=tuple(plan.need_wh[i].tolist()),
                 charge_wh=tuple(plan.charge_wh[i].tolist()),
                 surplus_wh=tuple(sold[i].tolist()),
+                stored_wh=tuple(stored[i].tolist()),
                 spare_wh=tuple(spare[i].tolist()),
             )
             for i, home in enumerate(self._homes)

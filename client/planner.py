@@ -26,10 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from client.battery import UNBOUNDED_WH, BatteryBank, Floats, Ints, Mode
+from client.battery import UNBOUNDED_WH, BatteryBank, Floats, Mode
 from client.outlook import NUSD_PER_UUSD, Outlook, reach_of, worth_of
 from client.parts import in_parts
-from common.units import WH_PER_KWH
 
 _BEYOND_NUSD = 1e12
 """Value of energy under the reserve, which is not to be had; minus this above the ceiling. $1000 a kWh."""
@@ -76,13 +75,13 @@ def stored_value(bank: BatteryBank, outlook: Outlook) -> StoredValue:
     Each scenario is planned with foresight of itself; the mean of their slopes is the value under uncertainty.
     """
     homes, scenarios, _ = outlook.net_wh.shape
-    levels = _levels_nusd(bank, outlook)
+    levels = levels_nusd(bank, outlook)
     above = np.empty((homes, scenarios, levels.shape[1]))
 
     def plan(part: slice) -> None:
-        *_, above[part] = _energy_by_level(bank.homes(part), outlook.homes(part), levels[part])
+        *_, above[part] = energy_by_level(bank.homes(part), outlook.homes(part), levels[part])
 
-    in_parts(plan, _blocks(outlook, levels.shape[1]))
+    in_parts(plan, blocks_of(outlook, levels.shape[1]))
     return _mean_over_scenarios(bank, above, levels)
 
 
@@ -153,13 +152,14 @@ def scenario_mean(values: Floats) -> Floats:
     return mean
 
 
-def _blocks(outlook: Outlook, levels: int) -> list[slice]:
+def blocks_of(outlook: Outlook, levels: int) -> list[slice]:
+    """Homes that are worked on at once, few enough of ``_BLOCK_CELLS``; ``levels`` of each home."""
     homes, scenarios, slots = outlook.net_wh.shape
     size = max(1, _BLOCK_CELLS // max(1, scenarios * slots * levels))
     return [slice(start, start + size) for start in range(0, homes, size)]
 
 
-def _levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
+def levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
     """All values that the slope can take, descending, n$ per stored kWh, shape ``(H, L)``."""
     efficiency = bank.one_way_efficiency[:, None]
     buy, sell = (np.unique(p) * NUSD_PER_UUSD for p in (outlook.import_uusd, outlook.export_uusd))
@@ -187,7 +187,7 @@ def _mean_levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
     return means[:, np.linspace(0, count - 1, min(count, _MOST_MEAN_LEVELS)).round().astype(int)]
 
 
-def _energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Iterator[Floats]:
+def energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Iterator[Floats]:
     """Energy above the reserve that is worth at least each level, backward: after the last slot, ..., before the first.
 
     Args:
@@ -256,84 +256,3 @@ def _mean_over_scenarios(bank: BatteryBank, above: Floats, levels: Floats) -> St
     fallen = np.cumsum(np.take_along_axis(drops, order, axis=1), axis=1)  # whole n$: exact in any order
     value = scenarios * _BEYOND_NUSD - np.concatenate([np.zeros((homes, 1)), fallen], axis=1)
     return StoredValue(np.take_along_axis(edges, order, axis=1), value / scenarios)
-
-
-@dataclass(frozen=True)
-class PlannedFlows:
-    """What homes expect to do at the tariff alone, Wh a slot.
-
-    Attributes:
-        need_wh: import, of which ``charge_wh`` goes into the battery from the grid; shape ``(H, slots)``.
-        surplus_wh: export in each scenario, shape ``(H, K, slots)``.
-        left_wh: what the battery could still give to neighbours after each slot and the sun would fill again, AC, mean
-            over scenarios, 0 in those that charge from the grid; 0 of a planner that sells none; shape ``(H, slots)``.
-    """
-
-    need_wh: Ints
-    charge_wh: Ints
-    surplus_wh: Floats
-    left_wh: Floats
-
-
-def indicative_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: int) -> PlannedFlows:
-    """Roll each scenario's plan out over the outlook's first ``slots`` slots, and take the mean of what is imported.
-
-    Args:
-        bank: the batteries.
-        stored_kwh: stored energy before the first slot, shape ``(H,)``.
-        outlook: what is known; its cap on grid charging, if any, binds the plan.
-        slots: length of the plan; no more than the outlook has.
-    """
-    levels = _levels_nusd(bank, outlook)
-
-    def roll_out(part: slice) -> tuple[Floats, ...]:
-        return _roll_out(bank.homes(part), stored_kwh[part], outlook.homes(part), levels[part], slots)
-
-    flows = in_parts(roll_out, _blocks(outlook, levels.shape[1]))
-    need, charge, surplus, left = (np.concatenate(parts) * WH_PER_KWH for parts in zip(*flows, strict=True))
-    return PlannedFlows(np.rint(need).astype(np.int64), np.rint(charge).astype(np.int64), surplus, left)
-
-
-def _roll_out(
-    bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, levels: Floats, slots: int
-) -> tuple[Floats, ...]:
-    """The scenarios' plans, kWh: mean import and grid charging; export, ``(h, K, slots)``; mean of what is left."""
-    bands = _bands_kwh(bank, outlook, levels, slots)
-    soon = outlook.slots(slice(slots))
-    efficiency, reach = bank.one_way_efficiency[:, None], reach_of(bank, soon)
-    net = soon.net_wh.transpose(2, 0, 1) / WH_PER_KWH  # (slots, h, K), like all below
-    most = np.stack([reach.from_surplus * efficiency, reach.from_grid * efficiency])
-    most = np.concatenate([most, np.stack([reach.to_load / efficiency, reach.exported / efficiency])])
-    from_grid, change, left = (np.empty_like(net) for _ in range(3))
-    stored = np.repeat(stored_kwh[:, None], net.shape[2], axis=1)
-    for t in range(slots):
-        grid_to, surplus_to, load_to, export_to = bands[:, t]
-        charged = np.minimum(np.maximum(surplus_to - stored, 0.0), most[0, t])
-        from_grid[t] = np.minimum(np.maximum(grid_to - stored - charged, 0.0), most[1, t])
-        used = np.minimum(np.maximum(stored - load_to, 0.0), most[2, t])
-        exported = np.minimum(np.maximum(stored - export_to - used, 0.0), most[3, t])
-        change[t] = charged + from_grid[t] - used - exported
-        stored = stored + change[t]
-        left[t] = (stored - bank.reserve_kwh[:, None]) * efficiency
-    left *= (from_grid * WH_PER_KWH < 0.5).all(axis=0)  # given away, it would be charged again
-    meter = net + np.where(change > 0.0, change / efficiency, change * efficiency)
-    imported, charged, left = (scenario_mean(f).T for f in (np.maximum(meter, 0.0), from_grid / efficiency, left))
-    return imported, charged, np.maximum(-meter, 0.0).transpose(1, 2, 0), left
-
-
-def _bands_kwh(bank: BatteryBank, outlook: Outlook, levels: Floats, slots: int) -> Floats:
-    """Levels of a :class:`Mode` in each slot of each scenario's own plan, shape ``(4, slots, h, K)``."""
-    worth = worth_of(bank, outlook.slots(slice(slots)))
-    shape = (slots, *outlook.net_wh.shape[:2])
-    ways = (worth.from_grid, worth.from_surplus, worth.to_load, worth.exported)
-    counts = [np.count_nonzero(levels[:, None, :] >= way[..., None], axis=-1) for way in ways]
-    # Strictly: eager, as in mode_at_prices; where exporting pays more both discharges are one.
-    strict = np.count_nonzero(levels[:, None, :] > worth.to_load[..., None], axis=-1)
-    counts[2] = np.where(worth.to_load < worth.exported, counts[2], strict)
-    counts = [np.broadcast_to(count, shape) for count in counts]
-    above = np.stack(list(_energy_by_level(bank, outlook, levels)))[::-1][1 : slots + 1]  # (slots, h, K, L)
-    above = np.concatenate([np.zeros_like(above[..., :1]), above], axis=3)  # nothing is worth more than the top level
-    bands = np.stack([np.take_along_axis(above, count[..., None], axis=3)[..., 0] for count in counts])
-    bands += bank.reserve_kwh[:, None]
-    bands[2] = np.maximum(bands[2], bands[0])
-    return bands

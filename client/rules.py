@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.battery import UNBOUNDED_WH, BatteryBank, Floats, Ints, Mode, follow
+from client.indicative import PlannedFlows, indicative_plan
 from client.outlook import Outlook, Trade
-from client.planner import PlannedFlows, indicative_plan, scenario_mean
+from client.planner import scenario_mean
 from client.trading import Offers
 from common.config import MarketRules
 from common.units import SLOTS_PER_DAY, WH_PER_KWH
@@ -58,7 +59,8 @@ def near_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, slots: in
         need_wh=np.concatenate([plan.need_wh, need], axis=1),
         charge_wh=np.concatenate([plan.charge_wh, np.zeros_like(need)], axis=1),
         surplus_wh=np.concatenate([plan.surplus_wh, np.maximum(-later, 0.0)], axis=2),
-        left_wh=np.zeros((len(need), slots)),
+        stored_wh=np.zeros((len(need), slots)),
+        spare_wh=np.zeros((len(need), slots)),
     )
 
 
@@ -115,7 +117,8 @@ def rule_plan(bank: BatteryBank, stored_kwh: Floats, outlook: Outlook, peak: Boo
         need[:, t], surplus[:, t] = np.maximum(meter, 0), np.maximum(-meter, 0)
         charge[:, t] = np.minimum(flow.charge_wh, need[:, t])
     # It sells nothing of what it has stored, so nothing is left over.
-    return PlannedFlows(need, charge, surplus[:, None].astype(np.float64), np.zeros(need.shape))
+    nothing = np.zeros(need.shape)
+    return PlannedFlows(need, charge, surplus[:, None].astype(np.float64), nothing, nothing)
 
 
 def rule_offers(plan: PlannedFlows, prices_uusd: tuple[int, int], sell_left_wh: Ints, rules: MarketRules) -> Offers:

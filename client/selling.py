@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from client.battery import Floats, Ints
 from client.outlook import Trade
-from client.planner import PlannedFlows, scenario_mean
+from client.planner import scenario_mean
 from common.clock import local_of
 from common.config import BatterySpec, MarketRules
 from common.messages import Quote
@@ -116,14 +116,16 @@ def _limits_by_day(left_wh: Ints, limit_wh: int, day: Ints) -> Iterator[tuple[ND
         yield day == number, np.maximum(left, 0)
 
 
-def spare_wh(plan: PlannedFlows, sold_wh: Ints, left_wh: Ints, limit_wh: int, day: Ints, import_uusd: Ints) -> Ints:
-    """What homes could sell in dear hours beyond their plans, of what they will not refill from the grid.
+def sellable_besides_wh(
+    stored_wh: Floats, sold_wh: Ints, left_wh: Ints, limit_wh: int, day: Ints, import_uusd: Ints
+) -> Ints:
+    """What homes could sell in dear hours beyond their plans, of what is then still stored.
 
-    A battery that the sun fills again holds energy for the night after the peak.  Sold at the peak instead, it saves a
-    neighbour what charging from the grid costs, and costs the home the night's import.
+    A battery holds energy for the night after the peak.  Sold at the peak instead, it saves a neighbour what charging
+    from the grid costs, and costs the home the night's import.
 
     Args:
-        plan: of ``T`` slots.
+        stored_wh: what a battery could still give after each slot, AC, shape ``(H, T)``.
         sold_wh: planned sales, injected Wh, shape ``(H, T)``.
         left_wh, limit_wh, day: as of :func:`sellable_wh`.
         import_uusd: import price of each slot, u$/kWh, shape ``(T,)``.
@@ -133,10 +135,10 @@ def spare_wh(plan: PlannedFlows, sold_wh: Ints, left_wh: Ints, limit_wh: int, da
         cheapest hours.  How fast a battery can give it does not count; a run that the plan cuts off ends with it.
     """
     until, slots = dear_until(import_uusd), np.arange(len(import_uusd))
-    spare = np.where(until > slots, plan.left_wh[:, until - 1], 0.0)
+    besides = np.where(until > slots, stored_wh[:, until - 1], 0.0)
     for inside, left in _limits_by_day(left_wh, limit_wh, day):
-        spare[:, inside] = np.minimum(spare[:, inside], (left - sold_wh[:, inside].sum(axis=1))[:, None])
-    return np.rint(np.maximum(spare, 0.0)).astype(np.int64)
+        besides[:, inside] = np.minimum(besides[:, inside], (left - sold_wh[:, inside].sum(axis=1))[:, None])
+    return np.rint(np.maximum(besides, 0.0)).astype(np.int64)
 
 
 def limit_worth_uusd(surplus_wh: Floats, left_wh: Ints, gain_uusd: Floats, today: NDArray[np.bool_]) -> Floats:

@@ -112,15 +112,16 @@ class Plan(Wire):
         slot: first slot of the plan.
         need_wh: planned import, of which ``charge_wh`` goes into the battery from the grid.
         surplus_wh: planned export, as far as the day's sell limit lets the home sell it.
-        spare_wh: in slots dearer than the cheapest, stored energy that is left at the end of those hours, that the home
-            could sell besides, and that the sun would fill again; 0 in the cheapest.  What several slots name is one
-            and the same energy.
+        stored_wh: in slots dearer than the cheapest, stored energy that is left at the end of those hours and that the
+            home could sell besides; 0 in the cheapest.  What several slots name is one and the same energy.
+        spare_wh: what of it the sun would fill again.
     """
 
     slot: Slot
     need_wh: DayWh
     charge_wh: DayWh
     surplus_wh: DayWh
+    stored_wh: DayWh
     spare_wh: DayWh
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,13 @@ Floats = NDArray[np.float64]
 UNLIMITED = 2.0
 """A share of charging that limits nothing; finite, because the wire carries no infinity."""
 _OVER_REFILL = 1 / 8
-"""How far the price may stand over what refilling costs a seller, of the way from there to the tariff."""
+"""How far the price may stand before the tariff falls, of the way from what refilling costs a seller to the tariff."""
+_OVER_REFILL_OF_STORED = 1 / 4
+"""The same in dear hours, where enough is stored to sell."""
+_STORED_OVER_LACK = 3
+"""How often must be stored what dear hours lack, before the price falls as far as that.
+
+At the tariff's price a home orders only what it lacks almost surely; at a low one sellers keep what they may need."""
 _SPARE_OVER_LACK = 8
 """How often must be spare what dear hours lack, before the price falls to what refilling costs.
 
@@ -26,40 +34,52 @@ _OVER_EXPECTED = 1.1
 """A day's usual peak over the highest of what plans expect of each half-hour: chance makes some half-hour higher."""
 
 
+@dataclass(frozen=True)
+class Totals:
+    """Sums of the homes' plans, attributes as of :class:`common.messages.Plan`, Wh, shape ``(T,)``."""
+
+    need_wh: Ints
+    charge_wh: Ints
+    surplus_wh: Ints
+    stored_wh: Ints
+    spare_wh: Ints
+
+
 def price_curve(
-    surplus_wh: Ints,
-    need_wh: Ints,
-    spare_wh: Ints,
-    import_uusd: Ints,
-    export_uusd: Ints,
-    rules: MarketRules,
-    mechanism: Mechanism,
+    totals: Totals, import_uusd: Ints, export_uusd: Ints, rules: MarketRules, mechanism: Mechanism
 ) -> tuple[int, ...]:
-    """The price of each slot: the mechanism's, but lower where sun is stored for later, and before the tariff falls.
+    """The price of each slot: the mechanism's, but lower where much is stored for later, and before the tariff falls.
 
     What is stored will be worth at least the lowest import price, less the loss of a battery.
 
     Args:
-        surplus_wh, need_wh, spare_wh: sums of the homes' plans, Wh, shape ``(T,)``.
+        totals: of ``T`` slots.
         import_uusd: import prices, u$/kWh, of the slots and the one after them, shape ``(T + 1,)``.
         export_uusd: export prices, shape ``(T,)``.
         rules: of the market.
         mechanism: of the market.
     """
     now, after = import_uusd[:-1], import_uusd[1:]
-    stored_uusd = int(now.min() * BatterySpec().round_trip_efficiency)
-    refill_uusd = int(now.min() / BatterySpec().round_trip_efficiency)
+    lowest, efficiency = np.full_like(now, now.min()), BatterySpec().round_trip_efficiency
 
-    def posted(supply_wh: Ints, wanted_wh: Ints, least_uusd: int) -> Ints:
-        slots = zip(supply_wh.tolist(), wanted_wh.tolist(), now.tolist(), export_uusd.tolist(), strict=True)
-        return np.array([mechanism.posted_price(*slot, least_uusd, rules) for slot in slots], np.int64)
+    def posted(supply_wh: Ints, wanted_wh: Ints, least_uusd: Ints) -> Ints:
+        prices = (now.tolist(), export_uusd.tolist(), least_uusd.tolist())
+        slots = zip(supply_wh.tolist(), wanted_wh.tolist(), *prices, strict=True)
+        return np.array([mechanism.posted_price(*slot, rules) for slot in slots], np.int64)
 
-    at_once = posted(surplus_wh, need_wh, stored_uusd)
-    lacking_wh = np.maximum(need_wh - np.rint(surplus_wh * rules.delivered_share).astype(np.int64), 0)
-    of_spare = posted(spare_wh, _until_wh(lacking_wh, dear_until(now)) * _SPARE_OVER_LACK, refill_uusd)
-    price = np.where(spare_wh > 0, np.minimum(at_once, of_spare), at_once)
+    price = posted(totals.surplus_wh, totals.need_wh, (lowest * efficiency).astype(np.int64))
+    lack_wh = np.maximum(totals.need_wh - np.rint(totals.surplus_wh * rules.delivered_share).astype(np.int64), 0)
+    lack_wh = _until_wh(lack_wh, dear_until(now))
+    near_refill = _near_refilling_uusd(now, lowest, _OVER_REFILL_OF_STORED, rules)
+    for supply_wh, times, least_uusd in (
+        (totals.stored_wh, _STORED_OVER_LACK, near_refill),
+        (totals.spare_wh, _SPARE_OVER_LACK, (lowest / efficiency).astype(np.int64)),
+    ):
+        of_supply = posted(supply_wh, times * lack_wh, least_uusd)
+        price = np.where(supply_wh > 0, np.minimum(price, of_supply), price)
     least = np.maximum(rules.least_price_uusd(export_uusd), rules.floor_uusd)
-    return tuple(np.minimum(price, np.maximum(_near_refilling_uusd(now, after, rules), least)).tolist())
+    most = np.maximum(_near_refilling_uusd(now, after, _OVER_REFILL, rules), least)
+    return tuple(np.minimum(price, most).tolist())
 
 
 def _until_wh(planned_wh: Ints, until: Ints) -> Ints:
@@ -68,19 +88,20 @@ def _until_wh(planned_wh: Ints, until: Ints) -> Ints:
     return before[until] - before[:-1]
 
 
-def _near_refilling_uusd(import_uusd: Ints, after_uusd: Ints, rules: MarketRules) -> Ints:
-    """A price near what it costs to refill in the next slot what is given in this one.
+def _near_refilling_uusd(import_uusd: Ints, later_uusd: Ints, over: float, rules: MarketRules) -> Ints:
+    """A price near what it costs the giver to refill later what is given in a slot.
 
     It limits nothing unless the import price falls by more than the losses.  A home that lacks something just before
     such a fall will not make it good from its battery, and at a price near the tariff it orders only what it lacks
     almost surely.
 
     Args:
-        import_uusd, after_uusd: import price of each slot and of the slot after it.
+        import_uusd, later_uusd: import price of each slot and of refilling, u$/kWh.
+        over: how far over what refilling costs, of the way from there to the tariff.
         rules: of the market.
     """
-    refill_uusd = after_uusd / (BatterySpec().round_trip_efficiency * rules.delivered_share)
-    return np.rint(refill_uusd + _OVER_REFILL * (import_uusd - refill_uusd)).astype(np.int64)
+    refill_uusd = later_uusd / (BatterySpec().round_trip_efficiency * rules.delivered_share)
+    return np.rint(refill_uusd + over * (import_uusd - refill_uusd)).astype(np.int64)
 
 
 def wanted_wh(surplus_wh: Ints, need_wh: Ints, sellers: int, rules: MarketRules) -> tuple[int, ...]:

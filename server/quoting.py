@@ -16,7 +16,7 @@ from common.messages import CURVE_SLOTS, Plan, Quote
 from common.tariff import Tariff, charge_windows
 from market.mechanism import Mechanism
 from market.mechanisms import SDR
-from server.pricing import UNLIMITED, charge_share, offered_wh, price_curve, wanted_wh
+from server.pricing import UNLIMITED, Totals, charge_share, offered_wh, price_curve, wanted_wh
 
 Ints = NDArray[np.int64]
 
@@ -40,8 +40,9 @@ class Quoter:
         with_next = self._tariff.import_uusd(np.arange(slot, slot + CURVE_SLOTS + 1))
         imports, exports = with_next[:-1], self._tariff.export_uusd(slots)
         plans = {home: plan for home, plan in plans.items() if 0 <= slot - plan.slot < CURVE_SLOTS}
-        need, charge, surplus, spare, buyers = _totals(slot, plans, self._rules)
-        curve = price_curve(surplus, need, spare, with_next, exports, self._rules, self._mechanism)
+        totals, buyers = _totals(slot, plans, self._rules)
+        curve = price_curve(totals, with_next, exports, self._rules, self._mechanism)
+        need, charge, surplus = totals.need_wh, totals.charge_wh, totals.surplus_wh
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         offered = offered_wh(surplus, need, buyers, self._rules)
         if self._quoted == slot - 1 and any(plan.slot < slot for plan in plans.values()):
@@ -86,19 +87,20 @@ class Quoter:
         return np.where(np.arange(slot, slot + CURVE_SLOTS) < today.stop, highest, 0)
 
 
-def _totals(slot: int, plans: Mapping[str, Plan], rules: MarketRules) -> Ints:
-    """Sums of the plans' need, charge, surplus and spare from ``slot`` on, Wh; how many have no surplus; ``(5, T)``.
+def _totals(slot: int, plans: Mapping[str, Plan], rules: MarketRules) -> tuple[Totals, Ints]:
+    """Sums of the plans from ``slot`` on, and how many have no surplus, shape ``(T,)``.
 
     A plan that began earlier, by less than a day, is continued with its own values of a day before.  No home has
-    more to spare than it may sell in a day.
+    more stored than it may sell in a day.
     """
     made: dict[int, list[tuple[tuple[int, ...], ...]]] = {}
     for plan in plans.values():
-        made.setdefault(plan.slot, []).append((plan.need_wh, plan.charge_wh, plan.surplus_wh, plan.spare_wh))
-    total = np.zeros((5, CURVE_SLOTS), np.int64)
+        energies = (plan.need_wh, plan.charge_wh, plan.surplus_wh, plan.stored_wh, plan.spare_wh)
+        made.setdefault(plan.slot, []).append(energies)
+    total = np.zeros((6, CURVE_SLOTS), np.int64)
     for began, told in made.items():
-        energy_wh = np.array(told, np.int64)  # (n, 4, T)
-        energy_wh[:, 3] = np.minimum(energy_wh[:, 3], rules.daily_sell_limit_wh)
+        energy_wh = np.array(told, np.int64)  # (n, 5, T)
+        energy_wh[:, 3:] = np.minimum(energy_wh[:, 3:], rules.daily_sell_limit_wh)
         no_surplus = (energy_wh[:, 2:3] == 0).sum(axis=0)
         total += np.roll(np.concatenate([energy_wh.sum(axis=0), no_surplus]), began - slot, axis=1)
-    return total
+    return Totals(*total[:5]), total[5]

@@ -12,9 +12,9 @@ from scipy.optimize import linprog
 
 from client.battery import BatteryBank, follow
 from client.guard import grid_charge_caps_wh, import_ceilings_wh
+from client.indicative import indicative_plan
 from client.outlook import Outlook, Trade
 from client.planner import (
-    indicative_plan,
     mode_at_prices,
     stored_value,
 )
@@ -241,11 +241,12 @@ def test_the_indicative_plan_balances():
     assert plan.need_wh[0, 32:40].sum() < 0.2 * np.maximum(net[0, 0, 32:40], 0).sum()
     given = net[:, 0, :48] - plan.need_wh + plan.surplus_wh[:, 0]  # AC, discharged less charged
     stored = np.cumsum(np.where(given > 0, -given / ETA, -given * ETA), axis=1)
-    assert not plan.charge_wh.any() and plan.left_wh == pytest.approx(stored * ETA, abs=50.0)  # whole Wh a slot
-    assert (plan.left_wh[1] == 0).all() and plan.left_wh[0].max() > 4_000
+    assert plan.stored_wh == pytest.approx(stored * ETA, abs=50.0)  # whole Wh a slot
+    assert (plan.stored_wh[1] == 0).all() and plan.stored_wh[0].max() > 4_000
+    assert not plan.charge_wh.any() and np.array_equal(plan.spare_wh, plan.stored_wh)
 
 
-def test_what_is_left_counts_in_the_scenarios_that_charge_nothing_from_the_grid():
+def test_spare_is_what_is_stored_in_the_scenarios_that_charge_nothing_from_the_grid():
     """One scenario's sun fills the battery for ever; the other has to charge for its second peak."""
     bank, imports = BatteryBank.of([BatterySpec()]), _day(np.full(108, 400.0)).import_uusd
     sunny, dull = np.full(108, -600.0), np.full(108, 400.0)
@@ -253,7 +254,8 @@ def test_what_is_left_counts_in_the_scenarios_that_charge_nothing_from_the_grid(
     both = indicative_plan(bank, np.full(1, 6.0), outlook, 48)
     alone = indicative_plan(bank, np.full(1, 6.0), replace(outlook, net_wh=sunny[None, None]), 48)
     assert both.charge_wh.any() and not alone.charge_wh.any()
-    assert np.allclose(both.left_wh, alone.left_wh / 2) and both.left_wh.min() > 0
+    assert np.allclose(both.spare_wh, alone.stored_wh / 2) and both.spare_wh.min() > 0
+    assert (both.spare_wh <= both.stored_wh).all() and (both.spare_wh < both.stored_wh).any()
 
 
 def test_caps_share_what_the_home_itself_wants():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from client.battery import BatteryBank, follow
+from client.indicative import PlannedFlows, indicative_plan
 from client.outlook import Outlook, Trade
-from client.planner import PlannedFlows, indicative_plan, stored_value
+from client.planner import stored_value
 from client.rules import (
     FILL_SLOTS,
     LOOK_AHEAD_SLOTS,
@@ -126,7 +127,7 @@ def test_the_rule_trades_what_it_plans_at_no_worse_than_the_tariff():
 )
 def test_the_rule_holds_where_the_market_cannot_match_the_tariff(imports, exports):
     """An import price under the market's floor, a credit over its ceiling or near the import price: no order trades."""
-    plan = PlannedFlows(np.full((2, 1), 500), np.zeros((2, 1)), np.full((2, 1, 1), 500.0), np.zeros((2, 1)))
+    plan = PlannedFlows(np.full((2, 1), 500), np.zeros((2, 1)), np.full((2, 1, 1), 500.0), *np.zeros((2, 2, 1)))
     plan.need_wh[1] = plan.surplus_wh[0] = 0
     offers = rule_offers(plan, (imports, exports), np.array([9_000, 9_000]), RULES)
     assert (offers.buy_wh[0] == 0) == (imports < RULES.floor_uusd or exports > imports)

@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.planner import PlannedFlows
 from client.selling import (
     _COMES_ABOUT,
     expected_cost_uusd,
     expected_purchases,
     expected_sales,
     limit_worth_uusd,
+    sellable_besides_wh,
     sellable_wh,
-    spare_wh,
 )
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Quote
@@ -44,30 +43,25 @@ def test_what_may_be_sold_is_what_a_ledger_would_allow(seed):
                 assert found[home, scenario, slot] == sold
 
 
-def plan_with(left_wh):
-    nothing = np.zeros((1, len(left_wh)), np.int64)
-    return PlannedFlows(nothing, nothing, np.zeros((1, 1, len(left_wh))), np.array([left_wh], float))
-
-
-def test_spare_is_what_is_left_after_dear_hours():
+def test_what_is_stored_after_dear_hours_can_be_sold_in_them_within_the_limit():
     """Two days' peaks of two slots; the second is longer than the plan."""
     imports, day = np.array([280, 510, 510, 280, 280, 510]) * 1_000, np.array([7, 7, 7, 7, 8, 8])
     sold, left = np.array([[0, 0, 0, 500, 0, 0]]), np.array([6_000])
 
-    def spare(left_wh, left=left):
-        return spare_wh(plan_with(left_wh), sold, left, LIMIT, day, imports)[0].tolist()
+    def besides(stored_wh, left=left):
+        return sellable_besides_wh(np.array([stored_wh], float), sold, left, LIMIT, day, imports)[0].tolist()
 
     battery = [5_000, 4_500, 4_000, 3_000, 1_000, 900]
-    assert spare(battery) == [0, 4_000, 4_000, 0, 0, 900]
-    assert spare(battery, left=np.array([2_000])) == [0, 1_500, 1_500, 0, 0, 900], "today's limit, less planned sales"
-    assert spare(battery, left=np.array([100])) == [0, 0, 0, 0, 0, 900]
-    assert spare([12_000.0] * 6, left=np.array([LIMIT])) == [0, 9_500, 9_500, 0, 0, 10_000]
+    assert besides(battery) == [0, 4_000, 4_000, 0, 0, 900]
+    assert besides(battery, np.array([2_000])) == [0, 1_500, 1_500, 0, 0, 900], "today's limit, less planned sales"
+    assert besides(battery, np.array([100])) == [0, 0, 0, 0, 0, 900]
+    assert besides([12_000] * 6, np.array([LIMIT])) == [0, 9_500, 9_500, 0, 0, 10_000]
 
 
-def test_nothing_is_spare_where_no_hours_are_dear():
+def test_nothing_can_be_sold_besides_where_no_hours_are_dear():
     flat, day = np.full(6, 280_000), np.full(6, 7)
-    plan = plan_with([5_000] * 6)
-    assert not spare_wh(plan, np.zeros((1, 6), np.int64), np.array([LIMIT]), LIMIT, day, flat).any()
+    stored, sold = np.full((1, 6), 5_000.0), np.zeros((1, 6), np.int64)
+    assert not sellable_besides_wh(stored, sold, np.array([LIMIT]), LIMIT, day, flat).any()
 
 
 @given(st.integers(0, 10**6))

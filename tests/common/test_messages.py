@@ -8,7 +8,7 @@ DAY = (0,) * CURVE_SLOTS
 
 
 def test_round_trip() -> None:
-    plan = Plan(slot=7, need_wh=DAY, charge_wh=DAY, surplus_wh=DAY, spare_wh=DAY)
+    plan = Plan(slot=7, need_wh=DAY, charge_wh=DAY, surplus_wh=DAY, stored_wh=DAY, spare_wh=DAY)
     assert unpack(Plan, pack(plan)) == plan
     assert unpack(SlotRequest, pack(SlotRequest(settle=None, quote=None))) == SlotRequest(settle=None, quote=None)
 

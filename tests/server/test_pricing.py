@@ -15,7 +15,7 @@ from common.messages import CURVE_SLOTS, Plan
 from common.tariff import load_tariff
 from market.mechanisms import SDR
 from market.mechanisms.sdr import highest_price, sdr_price
-from server.pricing import UNLIMITED, charge_share, offered_wh, price_curve, wanted_wh
+from server.pricing import UNLIMITED, Totals, charge_share, offered_wh, price_curve, wanted_wh
 from server.quoting import Quoter
 
 RULES = MarketRules()
@@ -74,10 +74,14 @@ def test_more_surplus_never_raises_the_price_among_batteries_either(surplus, mor
     assert price >= sdr_price(surplus, need, PEAK, EXPORT, 0, RULES)
 
 
+def totals(need_wh, surplus_wh=0, stored_wh=0, spare_wh=0):
+    return Totals(*np.broadcast_arrays(need_wh, 0, surplus_wh, stored_wh, spare_wh))
+
+
 def test_the_curve_is_the_price_of_each_slot():
     surplus, need = np.array([0, 4_000]), np.array([1_000, 5_000])
     imports, exports = np.array([OFF_PEAK, PEAK, PEAK]), np.array([EXPORT, EXPORT])
-    assert price_curve(surplus, need, 0 * need, imports, exports, RULES, SDR) == tuple(
+    assert price_curve(totals(need, surplus), imports, exports, RULES, SDR) == tuple(
         sdr_price(int(s), int(n), int(i), EXPORT, round(0.9 * OFF_PEAK), RULES)
         for s, n, i in zip(surplus, need, imports[:2], strict=True)
     )
@@ -86,10 +90,10 @@ def test_the_curve_is_the_price_of_each_slot():
 def test_before_the_tariff_falls_the_price_stays_near_what_refilling_costs():
     """$0.28 over 0.9 and 0.95 is $0.3275; an eighth of the way from there to $0.51 is $0.3503."""
     imports, exports = np.array([PEAK, PEAK, OFF_PEAK, OFF_PEAK, PEAK, OFF_PEAK]), np.full(5, EXPORT)
-    nothing, need = np.zeros(5, np.int64), np.full(5, 5_000)
-    curve = price_curve(nothing, need, nothing, imports, exports, RULES, SDR)
+    need = np.full(5, 5_000)
+    curve = price_curve(totals(need), imports, exports, RULES, SDR)
     assert curve == (446_250, 350_300, 245_000, 245_000, 350_300), "also where the fall is the end of the curve"
-    with_surplus = price_curve(need * 3, need, nothing, imports, exports, RULES, SDR)
+    with_surplus = price_curve(totals(need, need * 3), imports, exports, RULES, SDR)
     assert with_surplus[1] == with_surplus[0] < 350_300, "where that is lower, the ratio's price stands"
 
 
@@ -100,13 +104,13 @@ def test_at_the_peak_the_price_falls_to_what_refilling_costs_where_eight_times_t
 
     def curve(surplus, spare_wh):
         spare = np.array([0, spare_wh, spare_wh, spare_wh])
-        return price_curve(surplus, need, spare, imports, exports, RULES, SDR)
+        return price_curve(totals(need, surplus, spare_wh=spare), imports, exports, RULES, SDR)
 
     enough = -(-8 * 400 * 20 // 19)  # 95 % of it is delivered
     assert curve(nothing, enough) == (245_000, refill, refill, refill)
     barely = curve(nothing, enough - 2)
     assert refill < barely[1] < refill + 1_000 and barely[2:] == (refill, refill)
-    assert curve(nothing, 0) == price_curve(nothing, need, nothing, imports, exports, RULES, SDR)
+    assert curve(nothing, 0) == price_curve(totals(need), imports, exports, RULES, SDR)
     assert curve(nothing, 1)[0] == 245_000, "no price changes off the peak"
     sunny = np.array([0, 0, 20_000, 0])
     assert curve(sunny, 1)[2] == 252_000, "nor is one raised by what is spare"
@@ -114,22 +118,40 @@ def test_at_the_peak_the_price_falls_to_what_refilling_costs_where_eight_times_t
     assert curve(sunny, of_first)[1] == refill < curve(sunny, of_first - 2)[1], "what it leaves over is not spare"
 
 
+def test_at_the_peak_the_price_falls_near_what_refilling_costs_where_three_times_the_lack_is_stored():
+    """A quarter of the way from $0.3275 to $0.51 is $0.3731."""
+    imports, exports = np.array([OFF_PEAK, PEAK, PEAK, PEAK, OFF_PEAK]), np.full(4, EXPORT)
+    need, near = np.array([9_000, 300, 100, 0]), 373_114
+
+    def curve(stored_wh, spare_wh=0):
+        of_peak = np.array([0, 1, 1, 1])
+        return price_curve(totals(need, 0, stored_wh * of_peak, spare_wh * of_peak), imports, exports, RULES, SDR)
+
+    enough = -(-3 * 400 * 20 // 19)
+    assert curve(enough)[:3] == (245_000, near, near)
+    assert near < curve(enough - 2)[1] < near + 1_000
+    assert curve(0)[1] == 446_250
+    assert curve(3 * enough, 3 * enough)[1] == 311_111, "the lower price stands"
+
+
 def test_a_quote_counts_what_homes_can_spare():
     peak = day_slots(date(2025, 6, 18)).start + 32
     none, lacks, spare = (0,) * CURVE_SLOTS, (100,) * CURVE_SLOTS, (9_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
     plans = {
-        "sunny": Plan(slot=peak, need_wh=none, charge_wh=none, surplus_wh=none, spare_wh=spare),
-        "other": Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, spare_wh=none),
+        "sunny": Plan(slot=peak, need_wh=none, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=spare),
+        "other": Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=none),
     }
     quote = Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, plans)
     assert set(quote.curve_uusd[:8]) == {311_111} and set(quote.curve_uusd[8:]) == {245_000}
 
 
-def test_nobody_has_more_to_spare_than_it_may_sell():
+@pytest.mark.parametrize("name", ["stored_wh", "spare_wh"])
+def test_nobody_has_more_to_spare_than_it_may_sell(name):
     peak = day_slots(date(2025, 6, 18)).start + 32
     none, lacks, spare = (0,) * CURVE_SLOTS, (800,) * CURVE_SLOTS, (1_000_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
-    honest = Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, spare_wh=none)
-    liar, most = (honest.model_copy(update={"spare_wh": tuple(min(wh, at) for wh in spare)}) for at in (10**6, 10_000))
+    honest = Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=none)
+    told = [tuple(min(wh, at) for wh in spare) for at in (10**6, 10_000)]
+    liar, most = (honest.model_copy(update={name: energy}) for energy in told)
     quotes = [
         Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, {f"h{i}": honest for i in range(6)} | {"l": plan})
         for plan in (liar, most)
@@ -140,7 +162,7 @@ def test_nobody_has_more_to_spare_than_it_may_sell():
 def test_an_older_plan_names_what_is_spare_in_the_slots_that_it_was_of():
     peak = day_slots(date(2025, 6, 18)).start + 32
     none, spare = (0,) * CURVE_SLOTS, (0,) * 3 + (9_000,) * 8 + (0,) * (CURVE_SLOTS - 11)
-    plan = Plan(slot=peak - 3, need_wh=none, charge_wh=none, surplus_wh=none, spare_wh=spare)
+    plan = Plan(slot=peak - 3, need_wh=none, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=spare)
     fresh = plan.model_copy(update={"slot": peak, "spare_wh": spare[3:] + spare[:3]})
     quotes = [Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, {"h": told}) for told in (plan, fresh)]
     assert quotes[0].curve_uusd == quotes[1].curve_uusd and set(quotes[0].curve_uusd[:8]) == {311_111}
@@ -157,7 +179,7 @@ def test_before_the_tariff_falls_a_seller_still_gets_what_exporting_and_refillin
     imports, exports = np.array(tariff).T
     energy = np.full(len(tariff) - 1, need)
     posted = [sdr_price(0, need, buy, sell, 0, RULES) for buy, sell in tariff]
-    for t, price in enumerate(price_curve(0 * energy, energy, 0 * energy, imports, exports[:-1], RULES, SDR)):
+    for t, price in enumerate(price_curve(totals(energy), imports, exports[:-1], RULES, SDR)):
         assert RULES.floor_uusd <= price <= posted[t]
         if price < posted[t]:
             assert imports[t + 1] < imports[t]
@@ -212,7 +234,9 @@ def test_charging_may_stand_as_high_as_the_day_has_been_already():
 
 def planned(slot, need_wh=(8_000,) * 12 + (3_000,) * 36, charge_wh=(8_000,) * 12 + (0,) * 36):
     none = (0,) * CURVE_SLOTS
-    return {"home": Plan(slot=slot, need_wh=need_wh, charge_wh=charge_wh, surplus_wh=none, spare_wh=none)}
+    return {
+        "home": Plan(slot=slot, need_wh=need_wh, charge_wh=charge_wh, surplus_wh=none, stored_wh=none, spare_wh=none)
+    }
 
 
 def run(quoter, first, net_import_wh, plan=planned):
@@ -338,7 +362,12 @@ def _eager_plan(slot, charge_wh):
     nothing = (0,) * (CURVE_SLOTS - 1)
     need = (500 + charge_wh, *[500] * (CURVE_SLOTS - 2), 5_000)
     return Plan(
-        slot=slot, need_wh=need, charge_wh=(charge_wh, *nothing), surplus_wh=(0, *nothing), spare_wh=(0, *nothing)
+        slot=slot,
+        need_wh=need,
+        charge_wh=(charge_wh, *nothing),
+        surplus_wh=(0, *nothing),
+        stored_wh=(0, *nothing),
+        spare_wh=(0, *nothing),
     )
 
 
@@ -404,8 +433,10 @@ def test_homes_that_fell_silent_take_no_part_of_what_is_wanted():
     """A plan of a day ago counts for nothing, nor does one of a slot that is still to come."""
     noon = day_slots(date(2025, 6, 18)).start + 24
     some, none = (100,) * CURVE_SLOTS, (0,) * CURVE_SLOTS
-    seller = Plan(slot=noon - 1, need_wh=none, charge_wh=none, surplus_wh=some, spare_wh=none)
-    buyer = Plan(slot=noon - 1, need_wh=(2_000,) * CURVE_SLOTS, charge_wh=none, surplus_wh=none, spare_wh=none)
+    seller = Plan(slot=noon - 1, need_wh=none, charge_wh=none, surplus_wh=some, stored_wh=none, spare_wh=none)
+    buyer = Plan(
+        slot=noon - 1, need_wh=(2_000,) * CURVE_SLOTS, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=none
+    )
     silent = {f"s{age}": seller.model_copy(update={"slot": noon - age}) for age in (CURVE_SLOTS, 500, -1)}
     quotes = [
         Quoter(load_tariff("pge-tou-c"), RULES).quote(noon, {"b": buyer, "s": seller} | others)
