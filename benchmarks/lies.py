@@ -24,6 +24,19 @@ def plans_times(factor: float) -> Lie:
     return lie
 
 
+def pretends_stored(energy_wh: int) -> Lie:
+    """A plan of so much stored after the dear hours, all of it spare, whatever there is."""
+
+    def lie(reply: HomeReply) -> HomeReply:
+        if reply.plan is None:
+            return reply
+        stored_wh = (energy_wh,) * len(reply.plan.stored_wh)
+        told = {"stored_wh": stored_wh, "spare_wh": stored_wh}
+        return reply.model_copy(update={"plan": reply.plan.model_copy(update=told)})
+
+    return lie
+
+
 def shaded(share: float) -> Lie:
     """Bids so much lower and offers so much higher than what the energy is worth."""
 
@@ -53,6 +66,7 @@ def withheld(share: float) -> Lie:
 LIES: dict[str, Lie] = {
     "plans doubled": plans_times(2.0),
     "plans halved": plans_times(0.5),
+    "10 kWh spare": pretends_stored(10_000),
     "limits 10 % shaded": shaded(0.1),
     "offers 20 % less": withheld(0.2),
 }
