@@ -35,7 +35,7 @@ class Mechanism(Protocol):
             surplus_wh, need_wh: what homes expect to export and import at the tariff alone, Wh; or what they could
                 give in dear hours of what is stored, and several times what they lack there.
             import_uusd, export_uusd: the tariff in the slot, u$/kWh.
-            stored_uusd: what a kWh will be worth that is stored in the slot; or what refilling a battery costs.
+            stored_uusd: what a kWh will be worth that is stored in the slot; or what refilling costs, or more.
             rules: of the market.
         """
         ...

@@ -24,7 +24,8 @@ _OVER_REFILL_OF_STORED = 1 / 4
 _STORED_OVER_LACK = 3
 """How often must be stored what dear hours lack, before the price falls as far as that.
 
-At the tariff's price a home orders only what it lacks almost surely; at a low one sellers keep what they may need."""
+An eighth under the tariff a home orders only what it lacks almost surely; at a low price sellers keep what they may
+need."""
 _SPARE_OVER_LACK = 8
 """How often must be spare what dear hours lack, before the price falls to what refilling costs.
 
@@ -35,7 +36,7 @@ _OVER_EXPECTED = 1.1
 
 
 @dataclass(frozen=True)
-class Totals:
+class PlanSums:
     """Sums of the homes' plans, attributes as of :class:`common.messages.Plan`, Wh, shape ``(T,)``."""
 
     need_wh: Ints
@@ -46,14 +47,14 @@ class Totals:
 
 
 def price_curve(
-    totals: Totals, import_uusd: Ints, export_uusd: Ints, rules: MarketRules, mechanism: Mechanism
+    plans: PlanSums, import_uusd: Ints, export_uusd: Ints, rules: MarketRules, mechanism: Mechanism
 ) -> tuple[int, ...]:
     """The price of each slot: the mechanism's, but lower where much is stored for later, and before the tariff falls.
 
     What is stored will be worth at least the lowest import price, less the loss of a battery.
 
     Args:
-        totals: of ``T`` slots.
+        plans: of ``T`` slots.
         import_uusd: import prices, u$/kWh, of the slots and the one after them, shape ``(T + 1,)``.
         export_uusd: export prices, shape ``(T,)``.
         rules: of the market.
@@ -67,16 +68,14 @@ def price_curve(
         slots = zip(supply_wh.tolist(), wanted_wh.tolist(), *prices, strict=True)
         return np.array([mechanism.posted_price(*slot, rules) for slot in slots], np.int64)
 
-    price = posted(totals.surplus_wh, totals.need_wh, (lowest * efficiency).astype(np.int64))
-    lack_wh = np.maximum(totals.need_wh - np.rint(totals.surplus_wh * rules.delivered_share).astype(np.int64), 0)
-    lack_wh = _until_wh(lack_wh, dear_until(now))
+    price = posted(plans.surplus_wh, plans.need_wh, (lowest * efficiency).astype(np.int64))
+    lack_wh = _until_wh(np.maximum(plans.need_wh - rules.deliverable_wh(plans.surplus_wh), 0), dear_until(now))
     near_refill = _near_refilling_uusd(now, lowest, _OVER_REFILL_OF_STORED, rules)
     for supply_wh, times, least_uusd in (
-        (totals.stored_wh, _STORED_OVER_LACK, near_refill),
-        (totals.spare_wh, _SPARE_OVER_LACK, (lowest / efficiency).astype(np.int64)),
+        (plans.stored_wh, _STORED_OVER_LACK, near_refill),
+        (plans.spare_wh, _SPARE_OVER_LACK, (lowest / efficiency).astype(np.int64)),
     ):
-        of_supply = posted(supply_wh, times * lack_wh, least_uusd)
-        price = np.where(supply_wh > 0, np.minimum(price, of_supply), price)
+        price = np.minimum(price, posted(supply_wh, times * lack_wh, least_uusd))
     least = np.maximum(rules.least_price_uusd(export_uusd), rules.floor_uusd)
     most = np.maximum(_near_refilling_uusd(now, after, _OVER_REFILL, rules), least)
     return tuple(np.minimum(price, most).tolist())
@@ -91,9 +90,9 @@ def _until_wh(planned_wh: Ints, until: Ints) -> Ints:
 def _near_refilling_uusd(import_uusd: Ints, later_uusd: Ints, over: float, rules: MarketRules) -> Ints:
     """A price near what it costs the giver to refill later what is given in a slot.
 
-    It limits nothing unless the import price falls by more than the losses.  A home that lacks something just before
-    such a fall will not make it good from its battery, and at a price near the tariff it orders only what it lacks
-    almost surely.
+    As an upper bound it limits nothing unless the import price falls by more than the losses.  A home that lacks
+    something just before such a fall will not make it good from its battery, and at a price near the tariff it orders
+    only what it lacks almost surely.
 
     Args:
         import_uusd, later_uusd: import price of each slot and of refilling, u$/kWh.

@@ -16,7 +16,7 @@ from common.messages import CURVE_SLOTS, Plan, Quote
 from common.tariff import Tariff, charge_windows
 from market.mechanism import Mechanism
 from market.mechanisms import SDR
-from server.pricing import UNLIMITED, Totals, charge_share, offered_wh, price_curve, wanted_wh
+from server.pricing import UNLIMITED, PlanSums, charge_share, offered_wh, price_curve, wanted_wh
 
 Ints = NDArray[np.int64]
 
@@ -40,9 +40,9 @@ class Quoter:
         with_next = self._tariff.import_uusd(np.arange(slot, slot + CURVE_SLOTS + 1))
         imports, exports = with_next[:-1], self._tariff.export_uusd(slots)
         plans = {home: plan for home, plan in plans.items() if 0 <= slot - plan.slot < CURVE_SLOTS}
-        totals, buyers = _totals(slot, plans, self._rules)
-        curve = price_curve(totals, with_next, exports, self._rules, self._mechanism)
-        need, charge, surplus = totals.need_wh, totals.charge_wh, totals.surplus_wh
+        sums, buyers = _summed(slot, plans, self._rules)
+        curve = price_curve(sums, with_next, exports, self._rules, self._mechanism)
+        need, charge, surplus = sums.need_wh, sums.charge_wh, sums.surplus_wh
         wanted = wanted_wh(surplus, need, sum(any(plan.surplus_wh) for plan in plans.values()), self._rules)
         offered = offered_wh(surplus, need, buyers, self._rules)
         if self._quoted == slot - 1 and any(plan.slot < slot for plan in plans.values()):
@@ -87,7 +87,7 @@ class Quoter:
         return np.where(np.arange(slot, slot + CURVE_SLOTS) < today.stop, highest, 0)
 
 
-def _totals(slot: int, plans: Mapping[str, Plan], rules: MarketRules) -> tuple[Totals, Ints]:
+def _summed(slot: int, plans: Mapping[str, Plan], rules: MarketRules) -> tuple[PlanSums, Ints]:
     """Sums of the plans from ``slot`` on, and how many have no surplus, shape ``(T,)``.
 
     A plan that began earlier, by less than a day, is continued with its own values of a day before.  No home has
@@ -103,4 +103,4 @@ def _totals(slot: int, plans: Mapping[str, Plan], rules: MarketRules) -> tuple[T
         energy_wh[:, 3:] = np.minimum(energy_wh[:, 3:], rules.daily_sell_limit_wh)
         no_surplus = (energy_wh[:, 2:3] == 0).sum(axis=0)
         total += np.roll(np.concatenate([energy_wh.sum(axis=0), no_surplus]), began - slot, axis=1)
-    return Totals(*total[:5]), total[5]
+    return PlanSums(*total[:5]), total[5]

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from flwr.app import Message
+from numpy.typing import NDArray
 
 from client.app import app
 from client.fleet import Fleet
@@ -339,17 +341,20 @@ def test_a_slot_whose_settling_was_lost_is_of_the_day_that_it_lies_in(homes_root
 # -- what a plan tells ------------------------------------------------------------------------------------------------
 
 
-def test_homes_with_sun_can_spare_something_at_the_peak_and_who_does_not_plan_spares_nothing(homes_root: Path) -> None:
-    def spared(planner: str) -> list[set[int]]:
-        """Slots of the day in which each home has something to spare."""
+def test_homes_tell_what_is_stored_after_the_peak_and_what_of_it_the_sun_would_fill_again(homes_root: Path) -> None:
+    def told(planner: str) -> tuple[NDArray[np.int64], ...]:
+        """What each home could sell besides in each slot of the plan: of what is stored, and of what is spare."""
         tariff, run = load_tariff(CONFIG.tariff), str(next(_runs))
         homes = [
             Household(HomeStore(folder, run), replace(CONFIG, planner=planner), tariff)
             for folder in home_folders(homes_root)
         ]
         plans = Fleet(homes, tariff, MarketRules()).begin(Begin(slot=FIRST, end_slot=FIRST + 1))
-        return [{20 + t for t, wh in enumerate(told.plan.spare_wh) if wh} for told in plans]
+        return np.array([home.plan.stored_wh for home in plans]), np.array([home.plan.spare_wh for home in plans])
 
-    peak = set(range(32, 40))
-    assert peak in spared("optimal") and all(slots <= peak for slots in spared("optimal"))
-    assert not any(spared("rule") + spared("3h"))
+    stored, spare = told("optimal")
+    peak = slice(32 - 20, 40 - 20)  # the first slot is 10:00
+    assert stored[:, peak].any() and not np.delete(stored, np.r_[peak], axis=1).any()
+    assert (spare <= stored).all() and (stored <= MarketRules().daily_sell_limit_wh).all()
+    assert spare.any() and (spare < stored).any()
+    assert not np.any([told("rule"), told("3h")]), "who sells nothing of it"

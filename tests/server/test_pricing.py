@@ -13,9 +13,9 @@ from common.clock import day_slots
 from common.config import MarketRules
 from common.messages import CURVE_SLOTS, Plan
 from common.tariff import load_tariff
-from market.mechanisms import SDR
+from market.mechanisms import MECHANISMS, SDR
 from market.mechanisms.sdr import highest_price, sdr_price
-from server.pricing import UNLIMITED, Totals, charge_share, offered_wh, price_curve, wanted_wh
+from server.pricing import UNLIMITED, PlanSums, charge_share, offered_wh, price_curve, wanted_wh
 from server.quoting import Quoter
 
 RULES = MarketRules()
@@ -74,14 +74,14 @@ def test_more_surplus_never_raises_the_price_among_batteries_either(surplus, mor
     assert price >= sdr_price(surplus, need, PEAK, EXPORT, 0, RULES)
 
 
-def totals(need_wh, surplus_wh=0, stored_wh=0, spare_wh=0):
-    return Totals(*np.broadcast_arrays(need_wh, 0, surplus_wh, stored_wh, spare_wh))
+def sums(need_wh, surplus_wh=0, stored_wh=0, spare_wh=0):
+    return PlanSums(*np.broadcast_arrays(need_wh, 0, surplus_wh, stored_wh, spare_wh))
 
 
 def test_the_curve_is_the_price_of_each_slot():
     surplus, need = np.array([0, 4_000]), np.array([1_000, 5_000])
     imports, exports = np.array([OFF_PEAK, PEAK, PEAK]), np.array([EXPORT, EXPORT])
-    assert price_curve(totals(need, surplus), imports, exports, RULES, SDR) == tuple(
+    assert price_curve(sums(need, surplus), imports, exports, RULES, SDR) == tuple(
         sdr_price(int(s), int(n), int(i), EXPORT, round(0.9 * OFF_PEAK), RULES)
         for s, n, i in zip(surplus, need, imports[:2], strict=True)
     )
@@ -91,9 +91,9 @@ def test_before_the_tariff_falls_the_price_stays_near_what_refilling_costs():
     """$0.28 over 0.9 and 0.95 is $0.3275; an eighth of the way from there to $0.51 is $0.3503."""
     imports, exports = np.array([PEAK, PEAK, OFF_PEAK, OFF_PEAK, PEAK, OFF_PEAK]), np.full(5, EXPORT)
     need = np.full(5, 5_000)
-    curve = price_curve(totals(need), imports, exports, RULES, SDR)
+    curve = price_curve(sums(need), imports, exports, RULES, SDR)
     assert curve == (446_250, 350_300, 245_000, 245_000, 350_300), "also where the fall is the end of the curve"
-    with_surplus = price_curve(totals(need, need * 3), imports, exports, RULES, SDR)
+    with_surplus = price_curve(sums(need, need * 3), imports, exports, RULES, SDR)
     assert with_surplus[1] == with_surplus[0] < 350_300, "where that is lower, the ratio's price stands"
 
 
@@ -104,16 +104,18 @@ def test_at_the_peak_the_price_falls_to_what_refilling_costs_where_eight_times_t
 
     def curve(surplus, spare_wh):
         spare = np.array([0, spare_wh, spare_wh, spare_wh])
-        return price_curve(totals(need, surplus, spare_wh=spare), imports, exports, RULES, SDR)
+        return price_curve(sums(need, surplus, spare_wh=spare), imports, exports, RULES, SDR)
 
     enough = -(-8 * 400 * 20 // 19)  # 95 % of it is delivered
     assert curve(nothing, enough) == (245_000, refill, refill, refill)
     barely = curve(nothing, enough - 2)
     assert refill < barely[1] < refill + 1_000 and barely[2:] == (refill, refill)
-    assert curve(nothing, 0) == price_curve(totals(need), imports, exports, RULES, SDR)
-    assert curve(nothing, 1)[0] == 245_000, "no price changes off the peak"
+    assert curve(nothing, 0) == price_curve(sums(need), imports, exports, RULES, SDR)
     sunny = np.array([0, 0, 20_000, 0])
     assert curve(sunny, 1)[2] == 252_000, "nor is one raised by what is spare"
+    a_little = np.array([0, 0, 40, 0])
+    less = -(-8 * (400 - 38) * 20 // 19)
+    assert curve(a_little, less)[1] == refill < curve(a_little, less - 2)[1], "95 % of a surplus is delivered"
     of_first = -(-8 * 300 * 20 // 19)
     assert curve(sunny, of_first)[1] == refill < curve(sunny, of_first - 2)[1], "what it leaves over is not spare"
 
@@ -125,7 +127,7 @@ def test_at_the_peak_the_price_falls_near_what_refilling_costs_where_three_times
 
     def curve(stored_wh, spare_wh=0):
         of_peak = np.array([0, 1, 1, 1])
-        return price_curve(totals(need, 0, stored_wh * of_peak, spare_wh * of_peak), imports, exports, RULES, SDR)
+        return price_curve(sums(need, 0, stored_wh * of_peak, spare_wh * of_peak), imports, exports, RULES, SDR)
 
     enough = -(-3 * 400 * 20 // 19)
     assert curve(enough)[:3] == (245_000, near, near)
@@ -134,11 +136,30 @@ def test_at_the_peak_the_price_falls_near_what_refilling_costs_where_three_times
     assert curve(3 * enough, 3 * enough)[1] == 311_111, "the lower price stands"
 
 
+TARIFF = st.tuples(st.integers(0, 1_300_000), st.integers(0, 1_300_000))
+STORED = st.tuples(ENERGY, ENERGY, ENERGY, ENERGY)
+
+
+@given(st.lists(st.tuples(TARIFF, STORED), min_size=2, max_size=6), st.sampled_from(list(MECHANISMS.values())))
+def test_what_is_stored_raises_no_price_and_changes_none_in_the_cheapest_hours(slots, mechanism):
+    """Also where a home says that it has something stored at all times, or more to spare than is stored."""
+    (imports, exports), energies = np.array([t for t, _ in slots]).T, np.array([e for _, e in slots]).T
+    need, surplus, stored, spare = energies[:, :-1]
+    without, with_stored, with_both = (
+        price_curve(sums(need, surplus, *told), imports, exports[:-1], RULES, mechanism)
+        for told in ((), (stored,), (stored, spare))
+    )
+    for t, prices in enumerate(zip(with_both, with_stored, without, strict=True)):
+        assert RULES.floor_uusd <= prices[0] <= prices[1] <= prices[2]
+        if imports[t] == imports[:-1].min():
+            assert prices[0] == prices[2]
+
+
 def test_a_quote_counts_what_homes_can_spare():
     peak = day_slots(date(2025, 6, 18)).start + 32
     none, lacks, spare = (0,) * CURVE_SLOTS, (100,) * CURVE_SLOTS, (9_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
     plans = {
-        "sunny": Plan(slot=peak, need_wh=none, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=spare),
+        "sunny": Plan(slot=peak, need_wh=none, charge_wh=none, surplus_wh=none, stored_wh=spare, spare_wh=spare),
         "other": Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=none),
     }
     quote = Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, plans)
@@ -162,10 +183,13 @@ def test_nobody_has_more_to_spare_than_it_may_sell(name):
 def test_an_older_plan_names_what_is_spare_in_the_slots_that_it_was_of():
     peak = day_slots(date(2025, 6, 18)).start + 32
     none, spare = (0,) * CURVE_SLOTS, (0,) * 3 + (9_000,) * 8 + (0,) * (CURVE_SLOTS - 11)
-    plan = Plan(slot=peak - 3, need_wh=none, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=spare)
-    fresh = plan.model_copy(update={"slot": peak, "spare_wh": spare[3:] + spare[:3]})
-    quotes = [Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, {"h": told}) for told in (plan, fresh)]
-    assert quotes[0].curve_uusd == quotes[1].curve_uusd and set(quotes[0].curve_uusd[:8]) == {311_111}
+    plan = Plan(slot=peak - 3, need_wh=none, charge_wh=none, surplus_wh=none, stored_wh=spare, spare_wh=spare)
+    later = {"slot": peak, "stored_wh": spare[3:] + spare[:3], "spare_wh": spare[3:] + spare[:3]}
+    for now, then in ((plan, later), (plan.model_copy(update={"spare_wh": none}), later | {"spare_wh": none})):
+        told = now, now.model_copy(update=then)
+        quotes = [Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, {"h": each}) for each in told]
+        assert quotes[0].curve_uusd == quotes[1].curve_uusd
+        assert set(quotes[0].curve_uusd[:7]) == {373_114 if then["spare_wh"] == none else 311_111}
 
 
 def test_a_quote_knows_the_price_after_its_curve():
@@ -179,7 +203,7 @@ def test_before_the_tariff_falls_a_seller_still_gets_what_exporting_and_refillin
     imports, exports = np.array(tariff).T
     energy = np.full(len(tariff) - 1, need)
     posted = [sdr_price(0, need, buy, sell, 0, RULES) for buy, sell in tariff]
-    for t, price in enumerate(price_curve(totals(energy), imports, exports[:-1], RULES, SDR)):
+    for t, price in enumerate(price_curve(sums(energy), imports, exports[:-1], RULES, SDR)):
         assert RULES.floor_uusd <= price <= posted[t]
         if price < posted[t]:
             assert imports[t + 1] < imports[t]
