@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from common.messages import HomeReply
+from common.messages import CURVE_SLOTS, HomeReply, Plan
 
 Lie = Callable[[HomeReply], HomeReply]
 
 
-def plans_times(factor: float) -> Lie:
-    """A plan of so much more need, charging, surplus and stored energy."""
+def _in_plan(told: Callable[[Plan], Mapping[str, tuple[int, ...]]]) -> Lie:
+    """A plan with other energies."""
 
     def lie(reply: HomeReply) -> HomeReply:
         if reply.plan is None:
             return reply
-        told = {
-            name: tuple(round(wh * factor) for wh in getattr(reply.plan, name))
-            for name in ("need_wh", "charge_wh", "surplus_wh", "stored_wh", "spare_wh")
-        }
-        return reply.model_copy(update={"plan": reply.plan.model_copy(update=told)})
+        return reply.model_copy(update={"plan": reply.plan.model_copy(update=told(reply.plan))})
 
     return lie
+
+
+def plans_times(factor: float) -> Lie:
+    """A plan of so much more need, charging, surplus and stored energy."""
+    names = ("need_wh", "charge_wh", "surplus_wh", "stored_wh", "spare_wh")
+    return _in_plan(lambda plan: {name: tuple(round(wh * factor) for wh in getattr(plan, name)) for name in names})
 
 
 def pretends_stored(energy_wh: int) -> Lie:
     """A plan of so much stored after the dear hours, all of it spare, whatever there is."""
-
-    def lie(reply: HomeReply) -> HomeReply:
-        if reply.plan is None:
-            return reply
-        stored_wh = (energy_wh,) * len(reply.plan.stored_wh)
-        told = {"stored_wh": stored_wh, "spare_wh": stored_wh}
-        return reply.model_copy(update={"plan": reply.plan.model_copy(update=told)})
-
-    return lie
+    return _in_plan(lambda _: dict.fromkeys(("stored_wh", "spare_wh"), (energy_wh,) * CURVE_SLOTS))
 
 
 def shaded(share: float) -> Lie:

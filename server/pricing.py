@@ -51,7 +51,9 @@ def price_curve(
 ) -> tuple[int, ...]:
     """The price of each slot: the mechanism's, but lower where much is stored for later, and before the tariff falls.
 
-    What is stored will be worth at least the lowest import price, less the loss of a battery.
+    What is stored will be worth at least the lowest import price, less the loss of a battery.  In dear hours the price
+    is the mechanism's as well for what is spare, and for what is stored, over several times what these hours lack from
+    the slot on, where that is lower; it goes down to what refilling costs, and near it.
 
     Args:
         plans: of ``T`` slots.
