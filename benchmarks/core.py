@@ -38,6 +38,7 @@ from market.mechanisms import MECHANISMS
 from market.order import Registry, admit
 
 SLOTS, RUNS = 108, 5
+FORESEEN = 48  # the most that a plan foresees: one made at noon
 HOMES = (1, 10, 100, 1_000, 10_000)
 IN_MARKET = (10, 100, 1_000, 10_000, 100_000)
 PRICE_UUSD = 200_000
@@ -79,10 +80,10 @@ def measure(homes: int, scenarios: int) -> tuple[float, float, float, float]:
     bank, outlook, stored = community(homes, scenarios)
     rules = MarketRules()
     alone = replace(outlook, sales=None, purchases=None)  # plans are made at the tariff alone
-    position = Position(bank, stored, stored_value(bank, outlook), outlook.net_wh[:, :, 0], 280_000, 60_000)
+    position = Position(bank, stored, stored_value(bank, outlook, FORESEEN), outlook.net_wh[:, :, 0], 280_000, 60_000)
     left = np.full(homes, rules.daily_sell_limit_wh)
     acts: tuple[Callable[[], object], ...] = (
-        lambda: mode_at_prices(bank, stored_value(bank, outlook), 280_000, 60_000, bank.max_slot_wh),
+        lambda: mode_at_prices(bank, stored_value(bank, outlook, FORESEEN), 280_000, 60_000, bank.max_slot_wh),
         lambda: indicative_plan(bank, stored, alone, CURVE_SLOTS),
         lambda: size_orders(position, PRICE_UUSD, left, rules),
         lambda: offered(position, PRICE_UUSD, left, rules, MOST_ORDERS["uniform"]),

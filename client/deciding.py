@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ from common.tariff import Tariff
 
 HORIZON = 108
 """Slots that a plan looks ahead: 54 hours, past the next two peaks."""
+_NOON = time(12)
+"""Local time until which a plan knows its scenario: the next day's sun is known when half of it is over, not before."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,9 @@ class Decider:
         outlook = self._seen(known.with_cars)
         # A home that never traded would have no guard against the community's rebound, nor spread its car's charging.
         alone_outlook = self._seen(plan_charging(known.stays_alone, known.outlook).beside(known.outlook))
-        value = stored_value(self._bank, self._seen(self._with_trade(known.with_cars, quote)).after_first(caps))
-        alone_value = stored_value(self._bank, alone_outlook.after_first())
+        with_trade, foreseen = self._seen(self._with_trade(known.with_cars, quote)), _until_noon(quote.slot + 1)
+        value = stored_value(self._bank, with_trade.after_first(caps), foreseen)
+        alone_value = stored_value(self._bank, alone_outlook.after_first(), foreseen)
         buy, sell, power = int(outlook.import_uusd[0]), int(outlook.export_uusd[0]), self._bank.max_slot_wh
         net, alone_net = (scenario_mean(seen.net_wh[:, :, 0]) for seen in (outlook, alone_outlook))
         # At a posted price a car takes what is worth it, whether a neighbour gives it or the home that could sell it.
@@ -238,6 +242,11 @@ class Decider:
             if home.state.sold_on != today:
                 home.state.sold_on, home.state.sold_wh = today, 0
         return np.array([self._rules.daily_sell_limit_wh - home.state.sold_wh for home in self._homes], np.int64)
+
+
+def _until_noon(slot: int) -> int:
+    """Slots from ``slot`` on until the next noon, at least 1."""
+    return next(count for count in range(1, HORIZON) if local_of(slot + count).time() == _NOON)
 
 
 def _orders(offers: Offers, i: int, home_id: str, slot: int) -> tuple[Order, ...]:

@@ -34,6 +34,8 @@ _BEYOND_NUSD = 1e12
 """Value of energy under the reserve, which is not to be had; minus this above the ceiling. $1000 a kWh."""
 _BLOCK_CELLS = 1_000_000
 """Cells (slot, home, scenario, level) that are worked on at once: few enough for caches, enough for threads to pay."""
+_FINER = 3
+"""Levels to each one of the tariff's where slopes are averaged within a plan: means are rounded to the nearest."""
 _MOST_MEAN_LEVELS = 64
 """Mean prices of slots whose export price is above the import price that are told apart, one home."""
 
@@ -52,8 +54,7 @@ class StoredValue:
 
     def at(self, stored_kwh: Floats) -> Floats:
         """Value of one more stored kWh, n$, at stored energies of shape ``(H, M)``."""
-        passed = np.count_nonzero(self.edge_kwh[:, None, :] <= stored_kwh[:, :, None], axis=-1)
-        value: Floats = np.take_along_axis(self.value_nusd, passed, axis=1)
+        value: Floats = np.take_along_axis(self.value_nusd, _reached(self.edge_kwh, stored_kwh), axis=1)
         return value
 
     def worth_at_least(self, level_nusd: Floats) -> Floats:
@@ -69,20 +70,37 @@ class StoredValue:
         return edge
 
 
-def stored_value(bank: BatteryBank, outlook: Outlook) -> StoredValue:
+def _reached(ascending: Floats, marks: Floats) -> NDArray[np.int64]:
+    """How many of each row's values, ``(H, N)``, are at or under each of its marks, ``(H, M)``, by bisection."""
+    reached, most = np.zeros(marks.shape, np.int64), ascending.shape[1]
+    for bit in reversed(range(most.bit_length())):
+        further = np.minimum(reached + (1 << bit), most)
+        reached = np.where(np.take_along_axis(ascending, further - 1, axis=1) <= marks, further, reached)
+    return reached
+
+
+def stored_value(bank: BatteryBank, outlook: Outlook, foreseen: int | None = None) -> StoredValue:
     """Marginal value of stored energy before the outlook's first slot, averaged over its scenarios.
 
-    Each scenario is planned with foresight of itself; the mean of their slopes is the value under uncertainty.
+    Each scenario is planned with foresight of itself; the mean of their slopes is the value under uncertainty.  With
+    foresight of whole days a plan puts off what it need not do yet, as if it knew in time what comes.  So what is
+    stored after the foreseen slots is worth the mean already, the same in all scenarios.
+
+    Args:
+        bank: the batteries.
+        outlook: what is known.
+        foreseen: number of the first slots of which a scenario is planned with foresight, at least 1; None for all.
     """
     homes, scenarios, _ = outlook.net_wh.shape
     levels = levels_nusd(bank, outlook)
-    above = np.empty((homes, scenarios, levels.shape[1]))
+    at_first = levels if foreseen is None else _finer(levels)
+    above = np.empty((homes, scenarios, at_first.shape[1]))
 
     def plan(part: slice) -> None:
-        *_, above[part] = energy_by_level(bank.homes(part), outlook.homes(part), levels[part])
+        *_, above[part] = energy_by_level(bank.homes(part), outlook.homes(part), levels[part], foreseen)
 
-    in_parts(plan, blocks_of(outlook, levels.shape[1]))
-    return _mean_over_scenarios(bank, above, levels)
+    in_parts(plan, blocks_of(outlook, at_first.shape[1]))
+    return _mean_over_scenarios(bank, above, at_first)
 
 
 def mode_at_prices(
@@ -187,12 +205,22 @@ def _mean_levels_nusd(bank: BatteryBank, outlook: Outlook) -> Floats:
     return means[:, np.linspace(0, count - 1, min(count, _MOST_MEAN_LEVELS)).round().astype(int)]
 
 
-def energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Iterator[Floats]:
+def _finer(levels: Floats) -> Floats:
+    """Levels with more of them evenly between each two, shape ``(H, _FINER * (L - 1) + 1)``."""
+    way = np.arange(_FINER) / _FINER
+    between = np.rint(levels[:, :-1, None] + (levels[:, 1:] - levels[:, :-1])[:, :, None] * way)
+    return np.concatenate([between.reshape(len(levels), -1), levels[:, -1:]], axis=1)
+
+
+def energy_by_level(
+    bank: BatteryBank, outlook: Outlook, levels: Floats, foreseen: int | None = None
+) -> Iterator[Floats]:
     """Energy above the reserve that is worth at least each level, backward: after the last slot, ..., before the first.
 
     Args:
         bank, outlook: of ``h`` homes.
         levels: descending, n$ per stored kWh, shape ``(h, L)``.
+        foreseen: as of :func:`stored_value`; in those slots the levels are those of :func:`_finer`.
 
     Yields:
         Stored kWh, nondecreasing along the levels, shape ``(h, K, L)``; ``T + 1`` times.
@@ -202,7 +230,13 @@ def energy_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Iter
     at_the_end = levels <= outlook.terminal_nusd[:, None]
     above: Floats = np.repeat(np.where(at_the_end[:, None, :], usable, 0.0), outlook.net_wh.shape[1], axis=1)
     yield above
-    for slot_change in change[::-1]:
+    for t in reversed(range(len(change))):
+        if t + 1 == foreseen:
+            above = _mean_by_level(bank, above, levels)
+        slot_change = change[t]
+        if foreseen is not None and t < foreseen:
+            # No way earns or costs what lies between two levels of prices: there the change is that of the upper one.
+            slot_change = np.repeat(slot_change, _FINER, axis=-1)[..., : above.shape[-1]]
         above = above + slot_change
         np.clip(above, 0.0, usable, out=above)
         yield above
@@ -230,6 +264,24 @@ def _change_by_level(bank: BatteryBank, outlook: Outlook, levels: Floats) -> Flo
             elif counts.any():
                 np.add(of_level, np.multiply(energy, counts, out=part), out=of_level)
     return np.moveaxis(change, 0, -1)
+
+
+def _mean_by_level(bank: BatteryBank, above: Floats, levels: Floats) -> Floats:
+    """Energy above the reserve worth at least each finer level by the scenarios' mean slope, rounded to the nearest.
+
+    Args:
+        bank: of ``h`` homes.
+        above: energy above the reserve worth at least each of ``levels``, shape ``(h, K, L)``.
+        levels: descending, shape ``(h, L)``.
+
+    Returns:
+        Stored kWh, shape ``(h, 1, M)`` for the ``M`` levels of :func:`_finer`.
+    """
+    mean, finer = _mean_over_scenarios(bank, above, levels), _finer(levels)
+    nearest = np.append((finer[:, :-1] + finer[:, 1:]) / 2.0, finer[:, -1:], axis=1)
+    # The value after the last edge is less than any level.
+    worth = np.take_along_axis(mean.edge_kwh, _reached(-mean.value_nusd[:, 1:], -nearest), axis=1)
+    return (worth - bank.reserve_kwh[:, None])[:, None, :]
 
 
 def _mean_over_scenarios(bank: BatteryBank, above: Floats, levels: Floats) -> StoredValue:
