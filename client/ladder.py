@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from client.battery import Ints
-from client.planner import StoredValue
 from client.trading import Offers, Position, size_orders
+from client.value import StoredValue
 from common.config import MarketRules
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from client.battery import BatteryBank, Floats, Ints
 from client.outlook import NUSD_PER_UUSD
-from client.planner import StoredValue, scenario_mean
+from client.planner import scenario_mean
+from client.value import StoredValue
 from common.config import MarketRules
 from common.units import WH_PER_KWH
 

@@ -14,6 +14,7 @@ from client import deciding, planner
 from client.battery import BatteryBank
 from client.outlook import Outlook
 from client.planner import levels_nusd, stored_value
+from client.value import reached
 from common.clock import slot_of
 from common.config import BatterySpec
 
@@ -91,4 +92,4 @@ def test_what_is_reached_is_what_a_binary_search_says(seed, count):
     rng = np.random.default_rng(seed)
     ascending, marks = np.sort(rng.integers(0, 20, (2, count)).astype(float), axis=1), rng.integers(-2, 22, (2, 9))
     found = [np.searchsorted(row, mark, side="right") for row, mark in zip(ascending, marks, strict=True)]
-    assert np.array_equal(planner._reached(ascending, marks.astype(float)), found)
+    assert np.array_equal(reached(ascending, marks.astype(float)), found)
