@@ -21,6 +21,12 @@ from server.quoting import Quoter
 RULES = MarketRules()
 OFF_PEAK, PEAK, EXPORT = 280_000, 510_000, 60_000
 ENERGY = st.integers(0, 50_000)
+NONE = (0,) * CURVE_SLOTS
+
+
+def plan_of(slot, **energies):
+    """A plan of what is named, and of nothing else."""
+    return Plan(**dict.fromkeys(Plan.model_fields, NONE) | {"slot": slot} | energies)
 
 
 def test_known_points():
@@ -157,10 +163,10 @@ def test_what_is_stored_raises_no_price_and_changes_none_in_the_cheapest_hours(s
 
 def test_a_quote_counts_what_homes_can_spare():
     peak = day_slots(date(2025, 6, 18)).start + 32
-    none, lacks, spare = (0,) * CURVE_SLOTS, (100,) * CURVE_SLOTS, (9_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
+    lacks, spare = (100,) * CURVE_SLOTS, (9_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
     plans = {
-        "sunny": Plan(slot=peak, need_wh=none, charge_wh=none, surplus_wh=none, stored_wh=spare, spare_wh=spare),
-        "other": Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=none),
+        "sunny": plan_of(peak, stored_wh=spare, spare_wh=spare),
+        "other": plan_of(peak, need_wh=lacks),
     }
     quote = Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, plans)
     assert set(quote.curve_uusd[:8]) == {311_111} and set(quote.curve_uusd[8:]) == {245_000}
@@ -169,8 +175,8 @@ def test_a_quote_counts_what_homes_can_spare():
 @pytest.mark.parametrize("name", ["stored_wh", "spare_wh"])
 def test_nobody_has_more_to_spare_than_it_may_sell(name):
     peak = day_slots(date(2025, 6, 18)).start + 32
-    none, lacks, spare = (0,) * CURVE_SLOTS, (800,) * CURVE_SLOTS, (1_000_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
-    honest = Plan(slot=peak, need_wh=lacks, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=none)
+    lacks, spare = (800,) * CURVE_SLOTS, (1_000_000,) * 8 + (0,) * (CURVE_SLOTS - 8)
+    honest = plan_of(peak, need_wh=lacks)
     told = [tuple(min(wh, at) for wh in spare) for at in (10**6, 10_000)]
     liar, most = (honest.model_copy(update={name: energy}) for energy in told)
     quotes = [
@@ -182,14 +188,14 @@ def test_nobody_has_more_to_spare_than_it_may_sell(name):
 
 def test_an_older_plan_names_what_is_spare_in_the_slots_that_it_was_of():
     peak = day_slots(date(2025, 6, 18)).start + 32
-    none, spare = (0,) * CURVE_SLOTS, (0,) * 3 + (9_000,) * 8 + (0,) * (CURVE_SLOTS - 11)
-    plan = Plan(slot=peak - 3, need_wh=none, charge_wh=none, surplus_wh=none, stored_wh=spare, spare_wh=spare)
+    spare = (0,) * 3 + (9_000,) * 8 + (0,) * (CURVE_SLOTS - 11)
+    plan = plan_of(peak - 3, stored_wh=spare, spare_wh=spare)
     later = {"slot": peak, "stored_wh": spare[3:] + spare[:3], "spare_wh": spare[3:] + spare[:3]}
-    for now, then in ((plan, later), (plan.model_copy(update={"spare_wh": none}), later | {"spare_wh": none})):
+    for now, then in ((plan, later), (plan.model_copy(update={"spare_wh": NONE}), later | {"spare_wh": NONE})):
         told = now, now.model_copy(update=then)
         quotes = [Quoter(load_tariff("pge-tou-c"), RULES).quote(peak, {"h": each}) for each in told]
         assert quotes[0].curve_uusd == quotes[1].curve_uusd
-        assert set(quotes[0].curve_uusd[:7]) == {373_114 if then["spare_wh"] == none else 311_111}
+        assert set(quotes[0].curve_uusd[:7]) == {373_114 if then["spare_wh"] == NONE else 311_111}
 
 
 def test_a_quote_knows_the_price_after_its_curve():
@@ -257,10 +263,7 @@ def test_charging_may_stand_as_high_as_the_day_has_been_already():
 
 
 def planned(slot, need_wh=(8_000,) * 12 + (3_000,) * 36, charge_wh=(8_000,) * 12 + (0,) * 36):
-    none = (0,) * CURVE_SLOTS
-    return {
-        "home": Plan(slot=slot, need_wh=need_wh, charge_wh=charge_wh, surplus_wh=none, stored_wh=none, spare_wh=none)
-    }
+    return {"home": plan_of(slot, need_wh=need_wh, charge_wh=charge_wh)}
 
 
 def run(quoter, first, net_import_wh, plan=planned):
@@ -383,16 +386,8 @@ def test_without_plans_the_night_is_shared_evenly():
 
 def _eager_plan(slot, charge_wh):
     """A home that needs 500 Wh a slot, more a day later, and wants ``charge_wh`` in its battery at once."""
-    nothing = (0,) * (CURVE_SLOTS - 1)
     need = (500 + charge_wh, *[500] * (CURVE_SLOTS - 2), 5_000)
-    return Plan(
-        slot=slot,
-        need_wh=need,
-        charge_wh=(charge_wh, *nothing),
-        surplus_wh=(0, *nothing),
-        stored_wh=(0, *nothing),
-        spare_wh=(0, *nothing),
-    )
+    return plan_of(slot, need_wh=need, charge_wh=(charge_wh, *NONE[1:]))
 
 
 def test_charging_that_the_guard_put_off_is_still_to_come():
@@ -456,11 +451,8 @@ def test_what_is_offered_is_shared_by_those_who_have_nothing_to_offer():
 def test_homes_that_fell_silent_take_no_part_of_what_is_wanted():
     """A plan of a day ago counts for nothing, nor does one of a slot that is still to come."""
     noon = day_slots(date(2025, 6, 18)).start + 24
-    some, none = (100,) * CURVE_SLOTS, (0,) * CURVE_SLOTS
-    seller = Plan(slot=noon - 1, need_wh=none, charge_wh=none, surplus_wh=some, stored_wh=none, spare_wh=none)
-    buyer = Plan(
-        slot=noon - 1, need_wh=(2_000,) * CURVE_SLOTS, charge_wh=none, surplus_wh=none, stored_wh=none, spare_wh=none
-    )
+    seller = plan_of(noon - 1, surplus_wh=(100,) * CURVE_SLOTS)
+    buyer = plan_of(noon - 1, need_wh=(2_000,) * CURVE_SLOTS)
     silent = {f"s{age}": seller.model_copy(update={"slot": noon - age}) for age in (CURVE_SLOTS, 500, -1)}
     quotes = [
         Quoter(load_tariff("pge-tou-c"), RULES).quote(noon, {"b": buyer, "s": seller} | others)
